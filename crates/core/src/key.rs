@@ -10,7 +10,7 @@
 //! The key is the identity of a backup, and its timestamp (local time of the container) is its age. A key is ours only if
 //! it parses back whole; everything else under the prefix is foreign, and this module refuses to guess about it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::Serialize;
@@ -153,7 +153,8 @@ impl DatabaseName {
             if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-') {
                 escaped.push(char::from(byte));
             } else {
-                escaped.push_str(&format!("%{byte:02X}"));
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "%{byte:02X}");
             }
         }
         escaped

@@ -6,5 +6,9 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`key`] | tier, database, instant ↔ key in the store |
+//! | [`settings`] | what an operator can set, one struct per concern |
 
+pub mod child;
 pub mod key;
+pub mod process;
+pub mod settings;

@@ -1,0 +1,254 @@
+//! What every `main` does: variables, user, log, signals, result, exit code.
+//!
+//! A tool hands [`run`] its arguments and its job; errors are printed here and nowhere else. The job is async; it is told
+//! of signals by its [`Context`] and has ten seconds to clean up.
+
+mod clock;
+mod exit;
+mod lock;
+mod logging;
+mod output;
+mod progress;
+mod signals;
+mod start;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use serde_json::json;
+use time::OffsetDateTime;
+
+pub use clock::now;
+pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
+pub use lock::{Lock, LockError};
+pub use progress::Progress;
+pub use signals::{Interrupt, Interrupted, Signal};
+pub use start::StartError;
+
+use crate::settings::{Environment, Places, Reader, misspelled, secrets};
+use logging::Verbosity;
+
+/// Contract: a stopped tool is gone within ten seconds.
+const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(9);
+
+/// A tool: its name and the name of its log file.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool {
+    /// As it is called.
+    pub name: &'static str,
+    /// `NAME.log` in the log directory.
+    pub log: &'static str,
+}
+
+/// The options that every tool has.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CommonArgs {
+    /// Read settings that the environment leaves open from this file
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Print the result as one JSON document
+    #[arg(long)]
+    pub json: bool,
+    /// Log details too
+    #[arg(short, long, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Log warnings and errors only
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// The arguments of a tool, which hold the common ones.
+pub trait Arguments: Parser {
+    /// The options that every tool has.
+    fn common(&self) -> &CommonArgs;
+}
+
+/// What a job is given.
+#[derive(Debug)]
+pub struct Context {
+    /// The tool that runs.
+    pub tool: Tool,
+    /// Its variables.
+    pub environment: Environment,
+    /// The instant at which the run started, local time.
+    pub started: OffsetDateTime,
+    /// Tells of signals.
+    pub interrupt: Interrupt,
+}
+
+impl Context {
+    /// The text without any secret of this process.
+    pub fn redact(&self, text: &str) -> String {
+        logging::redact(text)
+    }
+}
+
+/// What a job that did not fail ends with.
+#[derive(Debug)]
+pub struct Finish {
+    /// How it ended.
+    pub exit: Exit,
+    /// The result as one line for people and pipelines; none where stdout has already been used.
+    pub line: Option<String>,
+    /// The result for scripts: the members of the JSON document beside `tool`, `outcome` and `exit_code`.
+    pub document: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Runs a tool from its arguments to its exit code.
+pub fn run<A: Arguments, E: Failure + 'static>(
+    tool: Tool,
+    job: impl AsyncFnOnce(A, &Context) -> Result<Finish, E>,
+) -> ExitCode {
+    let arguments = match A::try_parse() {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // Printing fails only where nobody listens.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let common = arguments.common().clone();
+    let ended = start_and_run(tool, &common, |context| async move {
+        let finish = job(arguments, &context).await;
+        finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
+    });
+    let exit = match ended {
+        Ok(finish) => {
+            if common.json {
+                output::print_line(&document(tool, finish.exit, finish.document));
+            } else if let Some(line) = finish.line {
+                output::print_line(&line);
+            }
+            finish.exit
+        }
+        Err(error) => {
+            let text = chain(&*error);
+            log::error!("{text}");
+            let hint = error.hint();
+            if let Some(hint) = &hint {
+                log::error!("hint: {hint}");
+            }
+            if common.json {
+                let members =
+                    json!({ "error": logging::redact(&text), "hint": hint.map(|hint| logging::redact(&hint)) });
+                let serde_json::Value::Object(members) = members else {
+                    unreachable!("an object literal is an object")
+                };
+                output::print_line(&document(tool, error.exit(), members));
+            }
+            error.exit()
+        }
+    };
+    log::logger().flush();
+    exit.into()
+}
+
+fn document(tool: Tool, exit: Exit, members: serde_json::Map<String, serde_json::Value>) -> String {
+    let mut document = serde_json::Map::new();
+    document.insert("tool".into(), tool.name.into());
+    document.insert("outcome".into(), exit.word().into());
+    document.insert("exit_code".into(), exit.code().into());
+    document.extend(members);
+    serde_json::Value::Object(document).to_string()
+}
+
+fn start_and_run<J>(tool: Tool, common: &CommonArgs, job: impl FnOnce(Context) -> J) -> Result<Finish, Box<dyn Failure>>
+where
+    J: Future<Output = Result<Finish, Box<dyn Failure>>>,
+{
+    let verbosity = match common {
+        CommonArgs { quiet: true, .. } => Verbosity::Quiet,
+        CommonArgs { verbose: true, .. } => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let environment = match start::environment(common.env_file.as_deref()).and_then(|environment| {
+        start::become_backup_user(&environment)?;
+        Ok(environment)
+    }) {
+        Ok(environment) => environment,
+        Err(error) => {
+            let environment = Environment::of_this_process();
+            start_log(tool, verbosity, &environment);
+            return Err(Box::new(error));
+        }
+    };
+    start_log(tool, verbosity, &environment);
+    for suspicion in misspelled(&environment) {
+        log::warn!("{suspicion}");
+    }
+    if let Some(problem) = clock::zone_problem(environment.get("TZ").and_then(|tz| tz.to_str())) {
+        log::warn!("{problem}");
+    }
+    let started = clock::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|source| system("start the async runtime", source))?;
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let interrupt = Interrupt::listen().map_err(|source| system("listen to signals", source))?;
+            let overdue = interrupt.clone();
+            let context = Context { tool, environment, started, interrupt };
+            tokio::select! {
+                ended = job(context) => ended,
+                signal = overdue.overdue(TIME_TO_CLEAN_UP) => Err(Box::new(Overdue(signal)) as Box<dyn Failure>),
+            }
+        })
+    }));
+    // Whatever still blocks a thread does not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    ended.unwrap_or_else(|panic| Err(Box::new(Panicked(panic_text(&*panic)))))
+}
+
+fn start_log(tool: Tool, verbosity: Verbosity, environment: &Environment) {
+    let mut reader = Reader::new(environment);
+    // A mistake in the places is reported with all the others, when the job reads its settings.
+    let file = Places::read(&mut reader).map(|places| places.logs.join(format!("{}.log", tool.log)));
+    let rust_log = environment.get("RUST_LOG").and_then(|filters| filters.to_str());
+    logging::start(verbosity, rust_log, file, secrets(environment));
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+}
+
+fn system(attempt: &str, source: std::io::Error) -> Box<dyn Failure> {
+    Box::new(StartError::System { attempt: attempt.to_owned(), source })
+}
+
+impl Failure for StartError {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::EnvFile(_) | Self::Config(_) | Self::NoSuchUser(_) => Exit::Config,
+            Self::System { .. } => Exit::Failed,
+        }
+    }
+}
+
+/// The job did not end in time after a signal.
+#[derive(Debug, thiserror::Error)]
+#[error("ended by {0}, and cleaning up did not end in time")]
+struct Overdue(Signal);
+
+impl Failure for Overdue {
+    fn exit(&self) -> Exit {
+        Exit::Interrupted(self.0)
+    }
+}
+
+/// A mistake of ours.
+#[derive(Debug, thiserror::Error)]
+#[error("internal error: {0}")]
+struct Panicked(String);
+
+impl Failure for Panicked {
+    fn exit(&self) -> Exit {
+        Exit::Failed
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some("This is a mistake in the program: please report it with the log.".to_owned())
+    }
+}

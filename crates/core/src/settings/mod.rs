@@ -1,0 +1,50 @@
+//! What an operator can set: one struct per concern, all from one reader of the environment.
+//!
+//! Reading never stops at the first mistake: a [`Reader`] collects every problem, each with its variable, what is wrong
+//! and an example of what is right, and gives them out together. The value of a secret is in none of them.
+//!
+//! Nothing here reads the process's environment by itself, so that a test can bring its own.
+
+mod catalog;
+mod database;
+mod environment;
+mod limits;
+mod mail;
+mod places;
+mod reader;
+mod secret;
+mod store;
+
+pub use catalog::{ALL, Group, Setting};
+pub use database::Database;
+pub use environment::{EnvFileError, Environment};
+pub use limits::{Compression, Limits};
+pub use mail::{Mail, NotifyOn, SmtpSecurity};
+pub use places::Places;
+pub use reader::{ConfigError, Problem, Reader, misspelled};
+pub use secret::Secret;
+pub use store::{AccessKeys, Bucket, Encryption, Endpoint, Store};
+
+use catalog as name;
+
+/// Whether backups are made at all (`BACKUP_ENABLED`).
+pub fn enabled(reader: &mut Reader<'_>) -> Option<bool> {
+    reader.flag(&name::BACKUP_ENABLED)
+}
+
+/// The user that a tool started by root becomes before it touches anything (`BACKUP_USER`).
+pub fn run_as(reader: &mut Reader<'_>) -> Option<String> {
+    reader.optional(&name::BACKUP_USER)
+}
+
+/// Every secret that this environment holds, wherever it comes from: what no log line and no mail may show.
+pub fn secrets(environment: &Environment) -> Vec<Secret> {
+    let values = ALL.iter().filter(|setting| setting.secret).flat_map(|setting| {
+        let names = std::iter::once(setting.name).chain(setting.fallbacks.iter().copied());
+        let direct = names.filter_map(|name| environment.get(name)?.to_str().map(str::to_owned));
+        let by_file =
+            environment.get(&format!("{}_FILE", setting.name)).and_then(|file| std::fs::read_to_string(file).ok());
+        direct.chain(by_file.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())).collect::<Vec<_>>()
+    });
+    values.filter(|text| !text.is_empty()).map(Secret::new).collect()
+}
