@@ -112,22 +112,17 @@ impl Environment {
         let mut variables = Vec::new();
         let mut line = 1;
         for entry in entries(text) {
-            let here = |name: Option<&str>| EnvFileError::Malformed {
-                path: path.to_owned(),
-                line,
-                name: name.map(str::to_owned),
-            };
             let name = name_of(entry);
+            if let Some(name) = name.filter(|name| ours(name) && expands(entry)) {
+                return Err(EnvFileError::Dollar { path: path.to_owned(), line, name: name.to_owned() });
+            }
             let mut parsed = dotenvy::from_read_iter(entry.as_bytes());
             match (parsed.next(), parsed.next()) {
                 (None, None) => {}
-                (Some(Ok((read, value))), None) => {
-                    if ours(&read) && expands(entry) {
-                        return Err(EnvFileError::Dollar { path: path.to_owned(), line, name: read });
-                    }
-                    variables.push((read, value));
+                (Some(Ok(variable)), None) => variables.push(variable),
+                _ => {
+                    return Err(EnvFileError::Malformed { path: path.to_owned(), line, name: name.map(str::to_owned) });
                 }
-                _ => return Err(here(name)),
             }
             line += memchr::memchr_iter(b'\n', entry.as_bytes()).count();
         }
