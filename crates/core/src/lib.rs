@@ -9,6 +9,8 @@
 //! | [`settings`] | what an operator can set, one struct per concern |
 
 pub mod child;
+pub mod gzip;
 pub mod key;
+pub mod postgres;
 pub mod process;
 pub mod settings;

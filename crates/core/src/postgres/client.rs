@@ -1,0 +1,159 @@
+//! The client programs: where they are, what version they have, and what every one of them is started with.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+
+use super::PostgresError;
+use crate::child::{Child, base_variables};
+use crate::settings::Database;
+
+/// How long a program may take to say its version.
+const VERSION_LIMIT: Duration = Duration::from_secs(10);
+
+/// A version of PostgreSQL, as programs and servers tell it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version {
+    /// 15 in 15.18.
+    pub major: u32,
+    /// The whole of it, with what the packager added.
+    pub text: String,
+}
+
+impl Version {
+    /// Reads `15.18 (Debian 15.18-0+deb12u1)`, `17beta1` or `9.6.24`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.split(|c: char| !c.is_ascii_digit()).next()?;
+        Some(Self { major: digits.parse().ok()?, text: text.trim().to_owned() })
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text.split_whitespace().next().unwrap_or(&self.text))
+    }
+}
+
+/// A program of PostgreSQL that was found.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// Where.
+    pub path: PathBuf,
+    /// What it says of itself.
+    pub version: Version,
+}
+
+impl Program {
+    /// Finds a program, in the directory that the settings name or on `PATH`, and asks for its version.
+    pub async fn find(name: &'static str, bin_dir: Option<&Path>) -> Result<Self, PostgresError> {
+        let path = locate(name, bin_dir)?;
+        let mut child = Child::start(&path, ["--version"], &base_variables(), Stdio::null())?;
+        let mut said = String::new();
+        if let Some(stdout) = child.stdout() {
+            let read = tokio::time::timeout(VERSION_LIMIT, stdout.take(4096).read_to_string(&mut said)).await;
+            read.unwrap_or(Ok(0)).map_err(|source| PostgresError::Unreadable { program: name, source })?;
+        }
+        child.stop().await;
+        // `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
+        let version = said.split_once(") ").and_then(|(_, version)| Version::parse(version));
+        version.map(|version| Self { path, version }).ok_or_else(|| PostgresError::OddVersion { program: name, said })
+    }
+}
+
+fn locate(name: &'static str, bin_dir: Option<&Path>) -> Result<PathBuf, PostgresError> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = match bin_dir {
+        Some(dir) => vec![dir.to_owned()],
+        None => std::env::split_paths(&path).collect(),
+    };
+    let found = folders.iter().map(|folder| folder.join(name)).find(|file| file.is_file());
+    found.ok_or_else(|| PostgresError::NotFound {
+        program: name,
+        looked_in: bin_dir
+            .map_or_else(|| format!("PATH ({})", path.display()), |dir| format!("PG_BIN_DIR ({})", dir.display())),
+    })
+}
+
+/// What it takes to run a client program on the database.
+#[derive(Debug, Clone)]
+pub struct Client {
+    pub(super) pg_dump: Program,
+    pub(super) psql: Program,
+    pub(super) conninfo: String,
+    pub(super) variables: Vec<(OsString, OsString)>,
+    pub(super) settings: Database,
+}
+
+impl Client {
+    /// Finds the programs.
+    pub async fn new(settings: Database) -> Result<Self, PostgresError> {
+        let bin_dir = settings.bin_dir.as_deref();
+        Ok(Self {
+            pg_dump: Program::find("pg_dump", bin_dir).await?,
+            psql: Program::find("psql", bin_dir).await?,
+            conninfo: conninfo(&settings),
+            variables: variables(&settings),
+            settings,
+        })
+    }
+
+    /// The version of `pg_dump`.
+    pub fn dump_version(&self) -> &Version {
+        &self.pg_dump.version
+    }
+}
+
+/// A connection string of libpq, without the password. Whatever the values hold, they stay values.
+fn conninfo(settings: &Database) -> String {
+    let quoted = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
+    format!(
+        "host={} port={} dbname={} user={} connect_timeout={} application_name=backup \
+         keepalives=1 keepalives_idle=30 keepalives_interval=10 keepalives_count=3",
+        quoted(&settings.host),
+        settings.port,
+        quoted(settings.name.as_str()),
+        quoted(&settings.user),
+        settings.connect_timeout.as_secs(),
+    )
+}
+
+/// The operator's libpq variables, the password, and what pins the form of the output.
+fn variables(settings: &Database) -> Vec<(OsString, OsString)> {
+    let mut variables = base_variables();
+    let theirs = |name: &str| settings.libpq.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+    variables.extend(settings.libpq.iter().filter(|(name, _)| name != "PGTZ" && name != "PGOPTIONS").cloned());
+    // Timestamps with time zone and bytea are printed by the session's settings: the proof of a restore compares them as
+    // text, so both sides print them alike. The operator's own options stay, in front of ours.
+    let mut options = theirs("PGOPTIONS").unwrap_or_default();
+    options.push(" -c bytea_output=hex");
+    variables.push(("PGOPTIONS".into(), options));
+    variables.push(("PGTZ".into(), "UTC".into()));
+    if let Some(password) = &settings.password {
+        variables.push(("PGPASSWORD".into(), password.reveal().into()));
+    }
+    variables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_programs_write_them() {
+        for (text, major) in [("15.18 (Debian 15.18-0+deb12u1)\n", 15), ("17beta1", 17), ("9.6.24", 9)] {
+            assert_eq!(Version::parse(text).unwrap().major, major);
+        }
+        assert_eq!(Version::parse("devel"), None);
+        assert_eq!(Version::parse("15.18 (Debian 15.18-0+deb12u1)\n").unwrap().to_string(), "15.18");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_says_where_it_was_looked_for() {
+        let error = Program::find("pg_dump", Some(Path::new("/nowhere"))).await.unwrap_err();
+        assert_eq!(error.to_string(), "cannot find pg_dump in PG_BIN_DIR (/nowhere)");
+    }
+}

@@ -1,0 +1,172 @@
+//! What the server says of itself, before a dump.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+
+use super::{Client, PostgresError, Version};
+use crate::child::Child;
+
+/// How long the server may take to answer, beyond connecting.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+
+/// How often a connection is tried before it counts as failed, and how long is waited between: a database that restarts
+/// at the same minute is no reason to go without a backup.
+const TRIES: &[Duration] = &[Duration::from_secs(2), Duration::from_secs(5)];
+
+/// The largest answer that is read.
+const ANSWER_BYTES: u64 = 64 << 20;
+
+/// The server and the database, as far as a backup needs to know them.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Its version.
+    pub version: Version,
+    /// Bytes on the server's disk, indexes included.
+    pub database_bytes: u64,
+    /// The encoding of the database, as PostgreSQL names it.
+    pub encoding: String,
+    /// Its collation.
+    pub collate: String,
+    /// Its character classification.
+    pub ctype: String,
+    /// Every role of the server but PostgreSQL's own.
+    pub roles: Vec<Role>,
+}
+
+/// A role, with what creates it again. Passwords are not among that.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Role {
+    /// Its name.
+    pub name: String,
+    /// SQL statements: what creates it, then what makes it a member of other roles.
+    pub statements: Vec<String>,
+    /// The roles that it is a member of.
+    pub member_of: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    version: String,
+    bytes: u64,
+    encoding: String,
+    collate: String,
+    ctype: String,
+    roles: Vec<Role>,
+}
+
+/// One row, one column: a JSON document. Needs no right but to connect.
+const QUESTION: &str = "\
+SELECT json_build_object(
+  'version', current_setting('server_version'),
+  'bytes', pg_database_size(d.oid),
+  'encoding', pg_encoding_to_char(d.encoding),
+  'collate', d.datcollate,
+  'ctype', d.datctype,
+  'roles', (SELECT coalesce(json_agg(json_build_object(
+    'name', r.rolname,
+    'statements', array_to_json(ARRAY[
+      format('CREATE ROLE %I WITH %s %s %s %s %s %s %s CONNECTION LIMIT %s%s;', r.rolname,
+        CASE WHEN r.rolsuper THEN 'SUPERUSER' ELSE 'NOSUPERUSER' END,
+        CASE WHEN r.rolinherit THEN 'INHERIT' ELSE 'NOINHERIT' END,
+        CASE WHEN r.rolcreaterole THEN 'CREATEROLE' ELSE 'NOCREATEROLE' END,
+        CASE WHEN r.rolcreatedb THEN 'CREATEDB' ELSE 'NOCREATEDB' END,
+        CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
+        CASE WHEN r.rolreplication THEN 'REPLICATION' ELSE 'NOREPLICATION' END,
+        CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
+        r.rolconnlimit,
+        CASE WHEN r.rolvaliduntil IS NULL THEN '' ELSE format(' VALID UNTIL %L', r.rolvaliduntil) END)]
+      || ARRAY(SELECT format('GRANT %I TO %I;', g.rolname, r.rolname) FROM pg_catalog.pg_auth_members m
+        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY g.rolname)),
+    'member_of', array_to_json(ARRAY(SELECT g.rolname FROM pg_catalog.pg_auth_members m
+        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY g.rolname))
+    ) ORDER BY r.rolname), '[]'::json)
+    FROM pg_catalog.pg_roles r WHERE r.rolname !~ '^pg_')
+) FROM pg_catalog.pg_database d WHERE d.datname = current_database()";
+
+impl Client {
+    /// Logs in and asks the server for all of it.
+    pub async fn ask_server(&self) -> Result<Server, PostgresError> {
+        for pause in TRIES {
+            match self.ask_once().await {
+                Err(error @ PostgresError::NotAnswered { no_connection: true, .. }) if !is_final(&error) => {
+                    log::warn!("{error}; trying again in {}s", pause.as_secs());
+                    tokio::time::sleep(*pause).await;
+                }
+                ended => return ended,
+            }
+        }
+        self.ask_once().await
+    }
+
+    async fn ask_once(&self) -> Result<Server, PostgresError> {
+        let limit = self.settings.connect_timeout + ANSWER_LIMIT;
+        let arguments = ["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password"];
+        let arguments = arguments.map(str::to_owned).into_iter();
+        let arguments = arguments.chain([
+            format!("--dbname={}", self.conninfo),
+            "--set=ON_ERROR_STOP=1".into(),
+            format!("--command={QUESTION}"),
+        ]);
+        let mut variables = self.variables.clone();
+        // JSON is UTF-8.
+        variables.push(("PGCLIENTENCODING".into(), "UTF8".into()));
+        let mut psql = Child::start(&self.psql.path, arguments, &variables, Stdio::null())?;
+        let stdout = psql.stdout();
+        let asked = async {
+            let mut answer = Vec::new();
+            if let Some(stdout) = stdout {
+                let read = stdout.take(ANSWER_BYTES).read_to_end(&mut answer).await;
+                read.map_err(|source| PostgresError::Unreadable { program: "psql", source })?;
+            }
+            Ok::<_, PostgresError>((psql.wait().await?, answer))
+        };
+        let Ok(asked) = tokio::time::timeout(limit, asked).await else {
+            psql.stop().await;
+            return Err(PostgresError::NoAnswer { limit });
+        };
+        let (ended, answer) = asked?;
+        if !ended.status.success() {
+            // psql: "2 if the connection to the server went bad".
+            let no_connection = ended.status.code() == Some(2);
+            return Err(PostgresError::NotAnswered { how: ended.how(), said: ended.last_words, no_connection });
+        }
+        let answer: Answer = serde_json::from_slice(&answer).map_err(PostgresError::OddAnswer)?;
+        let version = Version::parse(&answer.version)
+            .ok_or_else(|| PostgresError::OddVersion { program: "the server", said: answer.version.clone() })?;
+        let Answer { bytes: database_bytes, encoding, collate, ctype, roles, .. } = answer;
+        Ok(Server { version, database_bytes, encoding, collate, ctype, roles })
+    }
+
+    /// Refuses a `pg_dump` older than the server, and warns of a newer one.
+    pub fn check_version(&self, server: &Server) -> Result<(), PostgresError> {
+        let client = self.dump_version();
+        if client.major < server.version.major {
+            return Err(PostgresError::ClientTooOld { client: client.clone(), server: server.version.clone() });
+        }
+        if client.major > server.version.major {
+            log::warn!(
+                "pg_dump is version {client}, the server is {}: the dump may not restore into a server of version {}",
+                server.version,
+                server.version.major
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Connection failures that no waiting mends.
+fn is_final(error: &PostgresError) -> bool {
+    let PostgresError::NotAnswered { said, .. } = error else { return true };
+    let starting = [
+        "starting up",
+        "shutting down",
+        "recovery mode",
+        "Connection refused",
+        "could not translate",
+        "timeout expired",
+    ];
+    !starting.iter().any(|words| said.contains(words))
+}
