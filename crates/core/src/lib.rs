@@ -14,3 +14,4 @@ pub mod key;
 pub mod postgres;
 pub mod process;
 pub mod settings;
+pub mod store;

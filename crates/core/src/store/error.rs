@@ -1,0 +1,165 @@
+//! What the store answered, in words a person can act on.
+
+use std::error::Error;
+
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_types::retry::ErrorKind;
+
+/// Something the store could not or would not do.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {attempt}: {reason}")]
+pub struct StoreError {
+    /// What was tried, on what.
+    pub attempt: String,
+    /// What kind of failure it is.
+    pub kind: StoreErrorKind,
+    /// Why, in the store's words or ours.
+    pub reason: String,
+}
+
+/// The failures that are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreErrorKind {
+    /// No keys, by whatever way they could come.
+    NoCredentials,
+    /// The keys are unknown, wrong or have expired.
+    BadCredentials,
+    /// The keys are good, the action is not allowed.
+    Denied,
+    /// The bucket does not exist.
+    NoBucket,
+    /// The bucket is in another region.
+    WrongRegion,
+    /// Our clock and the store's differ too much.
+    ClockSkew,
+    /// An object already stands under the key.
+    Taken,
+    /// There is no such object, or no such upload.
+    Missing,
+    /// The store does not know a header or an action.
+    NotSupported,
+    /// The store was too busy, too often.
+    Busy,
+    /// No connection, or it broke, too often.
+    Unreachable,
+    /// The store did not answer in time, too often.
+    TimedOut,
+    /// What the store holds is not what was sent.
+    Mismatch,
+    /// Anything else.
+    Other,
+}
+
+impl StoreError {
+    /// An error that we found ourselves.
+    pub(super) fn new(kind: StoreErrorKind, attempt: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { attempt: attempt.into(), kind, reason: reason.into() }
+    }
+
+    /// What the SDK says after its last try.
+    pub(super) fn from_sdk<E>(attempt: impl Into<String>, error: &SdkError<E>) -> Self
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        let (kind, reason) = match error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let code = service.err().code().unwrap_or_default();
+                let message = service.err().message().unwrap_or_default();
+                let reason = match (code, message) {
+                    ("", "") => format!("the store answered with HTTP status {status}"),
+                    ("", message) => format!("{message} (HTTP status {status})"),
+                    (code, "") => format!("{code} (HTTP status {status})"),
+                    (code, message) => format!("{code}: {message}"),
+                };
+                (kind_of(code, status), reason)
+            }
+            SdkError::TimeoutError(_) => (StoreErrorKind::TimedOut, "the store did not answer in time".to_owned()),
+            SdkError::DispatchFailure(failure) => {
+                let words = DisplayErrorContext(error).to_string();
+                let kind = match failure.as_other() {
+                    Some(ErrorKind::ThrottlingError) => StoreErrorKind::Busy,
+                    _ if failure.is_timeout() => StoreErrorKind::TimedOut,
+                    _ if words.contains("credentials") => StoreErrorKind::NoCredentials,
+                    _ => StoreErrorKind::Unreachable,
+                };
+                (kind, innermost(error))
+            }
+            other => (StoreErrorKind::Other, innermost(other)),
+        };
+        Self { attempt: attempt.into(), kind, reason }
+    }
+
+    /// What a person can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self.kind {
+            StoreErrorKind::NoCredentials => {
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role that may use the bucket."
+            }
+            StoreErrorKind::BadCredentials => {
+                "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if the keys are temporary)."
+            }
+            StoreErrorKind::Denied => {
+                "The keys are valid but may not do this. The README has the policy that they need: s3:ListBucket on the \
+                 bucket; s3:PutObject, s3:GetObject, s3:DeleteObject and s3:AbortMultipartUpload on the prefix."
+            }
+            StoreErrorKind::NoBucket => {
+                "Check S3_BUCKET_NAME, and S3_ENDPOINT_URL if the store is not AWS. The bucket is never created by us."
+            }
+            StoreErrorKind::WrongRegion => "Set S3_REGION to the region that the bucket is in.",
+            StoreErrorKind::ClockSkew => {
+                "This machine's clock is wrong: the store refuses requests signed more than 15 minutes off."
+            }
+            StoreErrorKind::Taken => {
+                "The object under the key was left as it is. Run again: the next second has a key of its own."
+            }
+            StoreErrorKind::Busy => "The store asked to slow down and kept asking. Try again later.",
+            StoreErrorKind::Unreachable => {
+                "Check S3_ENDPOINT_URL and S3_REGION, and whether this host can reach the store."
+            }
+            StoreErrorKind::TimedOut => {
+                "The network to the store is stalled or very slow. BACKUP_STALL_TIMEOUT sets how long one answer may take."
+            }
+            StoreErrorKind::Mismatch => {
+                "Do not trust the object: it was damaged on the way or in the store. Run again."
+            }
+            StoreErrorKind::Missing | StoreErrorKind::NotSupported | StoreErrorKind::Other => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Codes of the S3 API reference ("Error responses"), and of stores that follow it.
+fn kind_of(code: &str, status: u16) -> StoreErrorKind {
+    match (code, status) {
+        (
+            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "InvalidClientTokenId",
+            _,
+        ) => StoreErrorKind::BadCredentials,
+        ("RequestTimeTooSkewed", _) => StoreErrorKind::ClockSkew,
+        ("NoSuchBucket", _) => StoreErrorKind::NoBucket,
+        ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
+        | ("", 301) => StoreErrorKind::WrongRegion,
+        ("NoSuchKey" | "NoSuchUpload" | "NotFound", _) | ("", 404) => StoreErrorKind::Missing,
+        ("PreconditionFailed" | "ConditionalRequestConflict", _) | ("", 412) => StoreErrorKind::Taken,
+        ("SlowDown" | "ServiceUnavailable" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling", _)
+        | ("", 429 | 503) => StoreErrorKind::Busy,
+        ("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch", _) => {
+            StoreErrorKind::Mismatch
+        }
+        ("NotImplemented" | "InvalidRequest" | "InvalidArgument" | "MethodNotAllowed", _) | (_, 501) => {
+            StoreErrorKind::NotSupported
+        }
+        (_, 401 | 403) => StoreErrorKind::Denied,
+        _ => StoreErrorKind::Other,
+    }
+}
+
+/// The SDK's own words for what it wraps are of no use to a person; the innermost cause is.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
