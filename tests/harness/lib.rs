@@ -11,3 +11,5 @@
 pub mod lifeline;
 pub mod postgres;
 pub mod programs;
+mod runtime;
+pub mod store;
