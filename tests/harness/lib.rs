@@ -1,1 +1,15 @@
-//! x
+//! What the acceptance tests and the demo stand on: real servers, started here, gone afterwards.
+//!
+//! | module | what it gives a test |
+//! | --- | --- |
+//! | [`postgres`] | a throwaway PostgreSQL server: one shared by the whole test process, or one of the test's own |
+//!
+//! Everything listens on 127.0.0.1 at a port the system chose, or on a Unix socket under [`lifeline::folder`], and nothing
+//! outlives the test process, however it ends. No variable of the person who runs the tests reaches a server or a tool:
+//! every process starts from an empty environment. A program that is missing is a failure that says how to install it.
+
+pub mod lifeline;
+pub mod postgres;
+pub mod programs;
+mod runtime;
+pub mod store;

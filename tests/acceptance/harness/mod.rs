@@ -1,0 +1,3 @@
+//! The harness itself, held against real clients: what the other tests lean on has to bear.
+
+mod postgres;

@@ -1,0 +1,5 @@
+//! Acceptance tests: what a user of the tools sees, against real servers. A module per subject.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod harness;

@@ -1,0 +1,206 @@
+//! What a store does wrong when a test tells it to.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::channel::Channel;
+use http_body_util::{BodyExt, channel};
+use hyper::body::{Body as HttpBody, Incoming};
+use hyper::{Response, StatusCode};
+use s3s::Body;
+
+/// One thing that goes wrong with a request.
+#[derive(Clone)]
+pub enum Fault {
+    /// Answer without doing anything.
+    Reply(Answer),
+    /// Reset the connection after so many bytes of the request's body; what arrived is not kept.
+    ResetAfter(u64),
+    /// Take the request in and never answer.
+    Stall,
+    /// Answer, but not before so long.
+    Delay(Duration),
+    /// Read the request's body no faster than so many bytes a second.
+    Throttle(u64),
+    /// Change one byte of the request's body on its way in.
+    FlipByte(u64),
+    /// Do what was asked, then reset the connection instead of answering.
+    LoseAnswer,
+    /// Do what was asked, and reset the connection after so many bytes of the answer's body.
+    CutAnswerAfter(u64),
+    /// Do what was asked, and fall silent after so many bytes of the answer's body.
+    StallAnswerAfter(u64),
+    /// Do what was asked, then change the answer.
+    Alter(Arc<dyn Fn(&mut Answer) + Send + Sync>),
+}
+
+impl Fault {
+    /// An error of the S3 API with its usual HTTP status.
+    pub fn refuse(code: &str) -> Self {
+        let status = match code {
+            "AccessDenied" | "SignatureDoesNotMatch" | "InvalidAccessKeyId" | "RequestTimeTooSkewed" => 403,
+            "NoSuchBucket" | "NoSuchKey" | "NoSuchUpload" => 404,
+            "ConditionalRequestConflict" => 409,
+            "PreconditionFailed" => 412,
+            "InternalError" => 500,
+            "NotImplemented" => 501,
+            "SlowDown" | "ServiceUnavailable" => 503,
+            _ => 400,
+        };
+        Self::Reply(Answer::error(status, code))
+    }
+
+    /// The answer that S3 gives when a long operation fails after the status line was sent: 200, and an error in the body.
+    pub fn ok_with_error(code: &str) -> Self {
+        Self::Reply(Answer::error(200, code))
+    }
+
+    /// Do what was asked, then change the answer.
+    pub fn alter(change: impl Fn(&mut Answer) + Send + Sync + 'static) -> Self {
+        Self::Alter(Arc::new(change))
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reply(answer) => f.debug_tuple("Reply").field(&answer.status).finish(),
+            Self::ResetAfter(bytes) => f.debug_tuple("ResetAfter").field(bytes).finish(),
+            Self::Stall => f.write_str("Stall"),
+            Self::Delay(time) => f.debug_tuple("Delay").field(time).finish(),
+            Self::Throttle(rate) => f.debug_tuple("Throttle").field(rate).finish(),
+            Self::FlipByte(at) => f.debug_tuple("FlipByte").field(at).finish(),
+            Self::LoseAnswer => f.write_str("LoseAnswer"),
+            Self::CutAnswerAfter(bytes) => f.debug_tuple("CutAnswerAfter").field(bytes).finish(),
+            Self::StallAnswerAfter(bytes) => f.debug_tuple("StallAnswerAfter").field(bytes).finish(),
+            Self::Alter(_) => f.write_str("Alter"),
+        }
+    }
+}
+
+/// An HTTP answer, whole, for faults that make or change one.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers; the length is set by the server.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// An S3 error document under this status.
+    pub fn error(status: u16, code: &str) -> Self {
+        let body = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{code}</Code><Message>the test asked for {code}</Message>\
+             <RequestId>TEST</RequestId></Error>"
+        );
+        Self { status, headers: vec![("content-type".into(), "application/xml".into())], body: body.into_bytes() }
+    }
+
+    pub(super) fn into_response(self) -> Response<Body> {
+        let mut response = Response::builder().status(StatusCode::from_u16(self.status).expect("an HTTP status"));
+        for (name, value) in self.headers.iter().filter(|(name, _)| name != "content-length") {
+            response = response.header(name, value);
+        }
+        response.body(Body::from(self.body)).expect("headers that a test or a server wrote")
+    }
+
+    pub(super) async fn read(response: Response<Body>) -> Self {
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+        let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Self { status: head.status.as_u16(), headers: head.headers.iter().map(header).collect(), body }
+    }
+}
+
+/// How a stream of bytes is passed on.
+#[derive(Default)]
+pub(super) struct Passage {
+    pub(super) bytes_a_second: Option<u64>,
+    pub(super) flip: Option<u64>,
+    /// After so many bytes, the end given.
+    pub(super) end_after: Option<(u64, End)>,
+}
+
+impl Passage {
+    fn is_plain(&self) -> bool {
+        self.bytes_a_second.is_none() && self.flip.is_none() && self.end_after.is_none()
+    }
+}
+
+/// What becomes of a stream that does not reach its end.
+pub(super) enum End {
+    /// An error, which makes the server drop the connection.
+    Break,
+    /// Silence.
+    Stall,
+    /// Silence, after telling somebody who resets the connection.
+    Tell(Arc<tokio::sync::Notify>),
+}
+
+/// A piece small enough that a rate looks steady.
+const PIECE: usize = 16 * 1024;
+
+/// Passes the body of a request on, as told.
+pub(super) fn pass_request(body: Incoming, passage: Passage) -> Body {
+    if passage.is_plain() { Body::from(body) } else { Body::http_body(pass(body, passage)) }
+}
+
+/// Passes the body of an answer on, as told.
+pub(super) fn pass_answer(body: Body, passage: Passage) -> Body {
+    Body::http_body(pass(body, passage))
+}
+
+fn pass<B>(body: B, passage: Passage) -> Channel<Bytes, std::io::Error>
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    let (sender, channel) = Channel::new(1);
+    tokio::spawn(pump(body, passage, sender));
+    channel
+}
+
+async fn pump<B>(mut body: B, passage: Passage, mut sender: channel::Sender<Bytes, std::io::Error>)
+where
+    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+{
+    let mut passed = 0u64;
+    while let Some(Ok(frame)) = body.frame().await {
+        let Ok(mut data) = frame.into_data() else { continue };
+        while !data.is_empty() {
+            let room = passage.end_after.as_ref().map_or(u64::MAX, |(after, _)| after - passed);
+            let size = data.len().min(PIECE).min(usize::try_from(room).unwrap_or(usize::MAX));
+            let mut piece = data.split_to(size);
+            if let Some(at) = passage.flip.filter(|at| (passed..passed + size as u64).contains(at)) {
+                let mut changed = piece.to_vec();
+                changed[usize::try_from(at - passed).expect("within the piece")] ^= 1;
+                piece = changed.into();
+            }
+            if let Some(rate) = passage.bytes_a_second {
+                tokio::time::sleep(Duration::from_secs_f64(size as f64 / rate as f64)).await;
+            }
+            passed += size as u64;
+            if size > 0 && sender.send_data(piece).await.is_err() {
+                return;
+            }
+            match &passage.end_after {
+                Some((after, end)) if passed == *after => {
+                    match end {
+                        End::Break => return sender.abort(std::io::ErrorKind::ConnectionReset.into()),
+                        End::Stall => {}
+                        End::Tell(notify) => notify.notify_one(),
+                    }
+                    return std::future::pending().await;
+                }
+                _ => {}
+            }
+        }
+    }
+}
