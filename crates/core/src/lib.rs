@@ -6,9 +6,13 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`key`] | tier, database, instant ↔ key in the store |
+//! | [`figures`] | sizes, counts, durations and instants as people read them |
 //! | [`settings`] | what an operator can set, one struct per concern |
+//! | [`mail`] | what a tool has to say → a message, by one family of templates → SMTP |
 
 pub mod child;
+pub mod figures;
 pub mod key;
+pub mod mail;
 pub mod process;
 pub mod settings;
