@@ -1,16 +1,25 @@
 //! The nouns that every tool of the backup system shares.
 //!
 //! Inside this crate an arrow never points up: what stands lower in this list may know what stands above it, never the
-//! other way round.
+//! other way round. The edges (`store`, `postgres`, `mail`) do not know each other.
 //!
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`key`] | tier, database, instant ↔ key in the store |
+//! | [`figures`] | sizes, counts and durations as people read them |
+//! | [`gzip`] | bytes in, compressed blocks out, on several cores |
 //! | [`settings`] | what an operator can set, one struct per concern |
+//! | [`child`] | starting a program, and being sure that it ends |
+//! | [`store`] | the S3 client: upload, list, copy, read back |
+//! | [`postgres`] | PostgreSQL's client programs: the server's facts, a dump as a stream |
+//! | [`mail`] | what happened → a message (subject, text, HTML) |
+//! | [`process`] | what every `main` does: variables, log, lock, signals, exit code |
 
 pub mod child;
+pub mod figures;
 pub mod gzip;
 pub mod key;
+pub mod mail;
 pub mod postgres;
 pub mod process;
 pub mod settings;

@@ -1,0 +1,17 @@
+//! What a tool has to say → a message → SMTP.
+//!
+//! A tool builds a [`Report`]: what happened, facts, what to do, the end of a log. [`Report::render`] turns it into a
+//! [`Message`] by the one family of templates, so that every mail of the system reads alike. Rendering is a pure function:
+//! no clock, no environment, no network. Nothing in a report is trusted: names, errors and logs may hold markup, control
+//! characters or megabytes, and a message is still harmless, readable and smaller than what mail clients clip.
+
+mod clean;
+mod kind;
+mod message;
+mod parts;
+mod report;
+
+pub use kind::Kind;
+pub use message::{Attachment, Message};
+pub use parts::{Bar, Check, Fact, State, Step};
+pub use report::{Origin, Report};
