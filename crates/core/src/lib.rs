@@ -7,6 +7,8 @@
 //! | --- | --- |
 //! | [`key`] | tier, database, instant ↔ key in the store |
 //! | [`figures`] | sizes, counts and durations as people read them |
+//! | [`footer`] | what a backup says of itself: tables, rows, digests, versions |
+//! | [`sql_scan`] | reads a plain dump as it passes: COPY blocks, rows, digests, end marker |
 //! | [`gzip`] | bytes in, compressed blocks out, on several cores |
 //! | [`settings`] | what an operator can set, one struct per concern |
 //! | [`child`] | starting a program, and being sure that it ends |
@@ -17,10 +19,12 @@
 
 pub mod child;
 pub mod figures;
+pub mod footer;
 pub mod gzip;
 pub mod key;
 pub mod mail;
 pub mod postgres;
 pub mod process;
 pub mod settings;
+pub mod sql_scan;
 pub mod store;
