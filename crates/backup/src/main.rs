@@ -1,2 +1,22 @@
-//! x
-fn main() {}
+//! `backup`: dumps a PostgreSQL database, compresses it and streams it to S3, in one pass.
+
+mod args;
+mod error;
+mod footer;
+mod notice;
+mod output;
+mod pipeline;
+mod promote;
+mod run;
+mod settings;
+mod unfinished;
+
+use std::process::ExitCode;
+
+use backup_core::process::{self, Tool};
+
+const TOOL: Tool = Tool { name: "backup", log: "backup" };
+
+fn main() -> ExitCode {
+    process::run(TOOL, run::run)
+}

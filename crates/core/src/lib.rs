@@ -7,20 +7,26 @@
 //! | --- | --- |
 //! | [`key`] | tier, database, instant ↔ key in the store |
 //! | [`figures`] | sizes, counts and durations as people read them |
+//! | [`footer`] | what a backup says of itself: tables, rows, digests, versions |
+//! | [`sql_scan`] | reads a plain dump as it passes: COPY blocks, rows, digests, end marker |
 //! | [`gzip`] | bytes in, compressed blocks out, on several cores |
 //! | [`settings`] | what an operator can set, one struct per concern |
 //! | [`child`] | starting a program, and being sure that it ends |
 //! | [`store`] | the S3 client: upload, list, copy, read back |
 //! | [`postgres`] | PostgreSQL's client programs: the server's facts, a dump as a stream |
 //! | [`mail`] | what happened → a message (subject, text, HTML) |
+//! | [`journal`] | what each tool last did and how it ended |
 //! | [`process`] | what every `main` does: variables, log, lock, signals, exit code |
 
 pub mod child;
 pub mod figures;
+pub mod footer;
 pub mod gzip;
+pub mod journal;
 pub mod key;
 pub mod mail;
 pub mod postgres;
 pub mod process;
 pub mod settings;
+pub mod sql_scan;
 pub mod store;

@@ -10,6 +10,7 @@ use tokio::io::AsyncReadExt;
 
 use super::PostgresError;
 use crate::child::{Child, base_variables};
+use crate::key::DatabaseName;
 use crate::settings::Database;
 
 /// How long a program may take to say its version.
@@ -99,6 +100,11 @@ impl Client {
             variables: variables(&settings),
             settings,
         })
+    }
+
+    /// The database it is a client of.
+    pub fn database(&self) -> &DatabaseName {
+        &self.settings.name
     }
 
     /// The version of `pg_dump`.

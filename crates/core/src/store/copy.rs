@@ -3,7 +3,7 @@
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt, TryStreamExt};
 
-use super::upload::Stored;
+use super::upload::{Orphan, Stored};
 use super::{Store, StoreError, StoreErrorKind};
 
 /// Where the store's own limits are. Tests set smaller ones.
@@ -26,13 +26,20 @@ const AT_ONCE: usize = 4;
 
 impl Store {
     /// Copies a verified object to a key where nothing stands, with its metadata, in the storage class and with the
-    /// encryption that the settings name, and verifies the copy.
-    pub async fn copy(&self, from: &Stored, to: &str, limits: CopyLimits) -> Result<Stored, StoreError> {
+    /// encryption that the settings name, and verifies the copy. Says when an upload was begun that would have to be
+    /// aborted if this process were killed.
+    pub async fn copy(
+        &self,
+        from: &Stored,
+        to: &str,
+        limits: CopyLimits,
+        begun: impl Fn(&Orphan),
+    ) -> Result<Stored, StoreError> {
         self.check_free(to).await?;
         if from.bytes <= limits.whole {
             self.copy_whole(from, to).await?;
         } else {
-            self.copy_in_parts(from, to, limits.part).await?;
+            self.copy_in_parts(from, to, limits.part, begun).await?;
         }
         let head = self.head(to).await?;
         let same_checksum = match (&from.crc64, &head.crc64) {
@@ -70,9 +77,15 @@ impl Store {
         copied.map(|_| ()).map_err(|error| StoreError::from_sdk(self.attempt(to), &error))
     }
 
-    async fn copy_in_parts(&self, from: &Stored, to: &str, part: u64) -> Result<(), StoreError> {
+    async fn copy_in_parts(
+        &self,
+        from: &Stored,
+        to: &str,
+        part: u64,
+        begun: impl Fn(&Orphan),
+    ) -> Result<(), StoreError> {
         let (encryption, kms_key) = self.server_side_encryption();
-        let begun = self
+        let created = self
             .s3
             .create_multipart_upload()
             .bucket(&self.bucket)
@@ -85,7 +98,8 @@ impl Store {
             .send()
             .await
             .map_err(|error| StoreError::from_sdk(self.attempt(to), &error))?;
-        let id = begun.upload_id.unwrap_or_default();
+        let id = created.upload_id.unwrap_or_default();
+        begun(&Orphan { bucket: self.bucket.clone(), key: to.to_owned(), upload_id: id.clone() });
         let copied = self.copy_parts(from, to, part, &id).await;
         if copied.is_err() {
             self.abort_upload(to, &id).await;

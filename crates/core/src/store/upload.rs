@@ -104,23 +104,19 @@ impl Upload {
     }
 
     /// Ends the upload: from here on the object is there, whole and compared with what was sent.
-    pub async fn complete(mut self) -> Result<Stored, StoreError> {
+    pub async fn complete(&mut self) -> Result<Stored, StoreError> {
         let last = std::mem::take(&mut self.filling).freeze();
-        let ended = match self.multipart {
-            None => self.put(last).await,
-            Some(_) => self.complete_multipart(last).await,
-        };
-        match ended {
-            Ok(()) => self.verify_stored().await,
-            Err(error) => {
-                self.abort().await;
-                Err(error)
-            }
+        match self.multipart {
+            None => self.put(last).await?,
+            Some(_) => self.complete_multipart(last).await?,
         }
+        self.multipart = None;
+        self.verify_stored().await
     }
 
-    /// Gives the upload up: the store forgets what it has of it.
-    pub async fn abort(mut self) {
+    /// Gives the upload up: the store forgets what it has of it. After [`Upload::complete`] went well, there is nothing to
+    /// give up.
+    pub async fn abort(&mut self) {
         if let Some(mut multipart) = self.multipart.take() {
             // A part that arrives after the end of the upload would stay.
             multipart.stop().await;

@@ -1,0 +1,55 @@
+//! The arguments as they are typed.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
+use clap::Parser;
+
+const EXAMPLES: &str = "\
+Examples:
+  backup                            make a backup now
+  backup --dry-run                  check settings, store and database, write nothing
+  backup --if-older-than 24h        make one only if the newest is older than that
+  backup --output - | gunzip | less look at a dump without storing it
+
+Settings come from the environment and from a .env file; .env.example lists them all.";
+
+/// Dumps a PostgreSQL database, compresses it and streams it to S3.
+///
+/// The object appears in the store only when the dump is whole; the first backup of a week and of a month is copied to the
+/// weekly and monthly folders. Prints the address of the backup.
+#[derive(Debug, Parser)]
+#[command(name = "backup", version, after_help = EXIT_CODES, before_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Check everything and say what would be written, but write nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+    /// Do nothing if a backup newer than this stands in the store (for example 24h)
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) if_older_than: Option<Duration>,
+    /// Write the backup to this file instead of the store; - is stdout
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["dry_run", "if_older_than"])]
+    pub(crate) output: Option<PathBuf>,
+    /// Send no mail, whatever happens
+    #[arg(long)]
+    pub(crate) no_notify: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl Arguments for Args {
+    fn common(&self) -> &CommonArgs {
+        &self.common
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,67 @@
+//! Everything that can end a backup, and the exit code it ends with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use backup_core::postgres::PostgresError;
+use backup_core::process::{Exit, Failure, Interrupted, LockError};
+use backup_core::settings::ConfigError;
+use backup_core::sql_scan::ScanError;
+use backup_core::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the dump is not whole: {0}")]
+    Dump(#[from] ScanError),
+    #[error(transparent)]
+    Interrupted(#[from] Interrupted),
+    #[error("the backup was not done within {} and was stopped", humantime::format_duration(*.0))]
+    Overdue(Duration),
+    #[error("cannot write {}", path.display())]
+    Output { path: PathBuf, source: std::io::Error },
+    #[error("whoever reads stdout closed it before the backup was written")]
+    StdoutClosed,
+    #[error("stdout is a terminal, which cannot take a compressed dump")]
+    StdoutIsTerminal,
+}
+
+impl Failure for Error {
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) => Exit::Config,
+            Self::Locked(LockError::Held { .. }) => Exit::Locked,
+            Self::Interrupted(Interrupted(signal)) => Exit::Interrupted(*signal),
+            Self::Locked(LockError::Unusable { .. })
+            | Self::Postgres(_)
+            | Self::Store(_)
+            | Self::Dump(_)
+            | Self::Overdue(_)
+            | Self::Output { .. }
+            | Self::StdoutClosed
+            | Self::StdoutIsTerminal => Exit::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Postgres(error) => error.hint(),
+            Self::Store(error) => error.hint(),
+            Self::Dump(_) => Some(
+                "pg_dump ended as if all were well, but its output is cut. Look for wrappers around pg_dump, and into the \
+                 database server's log."
+                    .to_owned(),
+            ),
+            Self::Overdue(_) => Some("BACKUP_RUN_TIMEOUT sets how long a run may take.".to_owned()),
+            Self::StdoutIsTerminal => Some("Redirect it (--output - > FILE), or name a file (--output FILE).".to_owned()),
+            Self::Config(_) | Self::Locked(_) | Self::Interrupted(_) | Self::Output { .. } | Self::StdoutClosed => None,
+        }
+    }
+}

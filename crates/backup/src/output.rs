@@ -1,0 +1,85 @@
+//! Where the compressed bytes go: the store, a file, or stdout.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use backup_core::store::{Stored, Upload};
+use tempfile::NamedTempFile;
+use tokio::io::AsyncWriteExt;
+
+use crate::error::Error;
+use crate::unfinished::Unfinished;
+
+pub(crate) enum Sink<'u> {
+    Store(Box<Upload>, &'u Unfinished),
+    File { half: NamedTempFile, path: PathBuf },
+    Stdout(tokio::io::Stdout),
+}
+
+/// What was written, whole.
+#[derive(Debug, Clone)]
+pub(crate) enum Written {
+    Stored(Stored),
+    File(PathBuf),
+    Stdout,
+}
+
+impl Sink<'_> {
+    /// A file, which appears under its name only when it is whole, and only where nothing stands; `-` is stdout.
+    pub(crate) fn output(path: &Path) -> Result<Self, Error> {
+        if path.as_os_str() == "-" {
+            let stdout = tokio::io::stdout();
+            return if std::io::stdout().is_terminal() {
+                Err(Error::StdoutIsTerminal)
+            } else {
+                Ok(Self::Stdout(stdout))
+            };
+        }
+        let failed = |source| Error::Output { path: path.to_owned(), source };
+        if path.exists() {
+            return Err(failed(ErrorKind::AlreadyExists.into()));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let half = NamedTempFile::with_prefix_in(".backup-", folder).map_err(failed)?;
+        Ok(Self::File { half, path: path.to_owned() })
+    }
+
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Store(upload, unfinished) => Ok(upload.write(bytes, |orphan| unfinished.begun(orphan)).await?),
+            Self::File { half, path } => {
+                half.write_all(bytes).map_err(|source| Error::Output { path: path.clone(), source })
+            }
+            Self::Stdout(stdout) => stdout.write_all(bytes).await.map_err(stdout_error),
+        }
+    }
+
+    /// Ends it well: from here on the backup is there.
+    pub(crate) async fn complete(&mut self) -> Result<Written, Error> {
+        match self {
+            Self::Store(upload, _) => Ok(Written::Stored(upload.complete().await?)),
+            Self::File { half, path } => {
+                let failed = |source| Error::Output { path: path.clone(), source };
+                half.as_file().sync_all().map_err(failed)?;
+                // A hard link refuses to replace what came to stand under the name meanwhile.
+                std::fs::hard_link(half.path(), &*path).map_err(failed)?;
+                Ok(Written::File(path.clone()))
+            }
+            Self::Stdout(stdout) => stdout.flush().await.map(|()| Written::Stdout).map_err(stdout_error),
+        }
+    }
+
+    /// Takes back what can be taken back.
+    pub(crate) async fn abort(&mut self) {
+        if let Self::Store(upload, _) = self {
+            upload.abort().await;
+        }
+    }
+}
+
+fn stdout_error(source: std::io::Error) -> Error {
+    match source.kind() {
+        ErrorKind::BrokenPipe => Error::StdoutClosed,
+        _ => Error::Output { path: "stdout".into(), source },
+    }
+}

@@ -1,0 +1,52 @@
+//! Promotion: the first backup of a week and of a month is copied to its folder, by the store itself.
+//!
+//! The rule is the slot, not the day: if Sunday's or the 1st's run failed, the next success fills it.
+
+use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::store::{CopyLimits, Store, StoreError, Stored};
+
+use crate::unfinished::Unfinished;
+
+/// A tier that the backup was, or should have been, promoted to.
+#[derive(Debug)]
+pub(crate) struct Promotion {
+    pub(crate) tier: Tier,
+    pub(crate) key: String,
+    pub(crate) result: Result<(), StoreError>,
+}
+
+/// The tiers whose slot is free for this backup, with the key it would have there.
+pub(crate) async fn free_slots(
+    store: &Store,
+    layout: &Layout,
+    id: BackupId,
+) -> Result<Vec<(Tier, String)>, StoreError> {
+    let mut free = Vec::new();
+    for tier in Tier::PROMOTED {
+        let id = BackupId { tier, ..id };
+        let in_slot = store.list(&layout.slot(id)).await?;
+        if !in_slot.iter().any(|object| layout.parse(&object.key).is_some()) {
+            free.push((tier, layout.key(id)));
+        }
+    }
+    Ok(free)
+}
+
+/// Copies the backup to every free slot. One that fails does not keep the others from being tried.
+pub(crate) async fn promote(
+    store: &Store,
+    stored: &Stored,
+    slots: Vec<(Tier, String)>,
+    unfinished: &Unfinished,
+) -> Vec<Promotion> {
+    let mut promotions = Vec::new();
+    for (tier, key) in slots {
+        let copied = store.copy(stored, &key, CopyLimits::default(), |orphan| unfinished.begun(orphan)).await;
+        match &copied {
+            Ok(_) => log::info!("promoted to {tier}: {}", store.address(&key)),
+            Err(error) => log::error!("not promoted to {tier}: {error}"),
+        }
+        promotions.push(Promotion { tier, key, result: copied.map(|_| ()) });
+    }
+    promotions
+}

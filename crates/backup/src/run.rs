@@ -1,0 +1,338 @@
+//! One run, step by step: check, dump, promote, tell.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use backup_core::figures;
+use backup_core::footer::{Changes, Footer};
+use backup_core::journal::{Journal, LastBackup};
+use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::postgres::{Client, DumpStream, Server};
+use backup_core::process::{Context, Exit, Failure, Finish, Lock, LockError, chain, now};
+use backup_core::store::{Object, PartSize, Store, Stored, Upload};
+use serde_json::{Map, Value, json};
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::args::Args;
+use crate::error::Error;
+use crate::footer;
+use crate::notice;
+use crate::output::{Sink, Written};
+use crate::pipeline::{self, Made, Whole};
+use crate::promote::{self, Promotion};
+use crate::settings::Settings;
+use crate::unfinished::Unfinished;
+
+/// The name of the journal's entry.
+pub(crate) const ENTRY: &str = "last-backup";
+
+/// Runs `backup`.
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
+    let settings = Settings::read(&context.environment, args.output.is_none())?;
+    if !settings.enabled {
+        log::info!("BACKUP_ENABLED is false: no backup is made");
+        return Ok(finish(Exit::Done, None, json!({ "skipped": "disabled" })));
+    }
+    let _lock = take_lock(&settings)?;
+    let run = Run::new(settings, context);
+    let ended = match &args.output {
+        Some(path) => run.into_output(path).await.map(Ended::Made),
+        None => run.into_store(&args).await,
+    };
+    if !args.no_notify && !args.dry_run {
+        notice::tell(&run.settings, context, &ended).await;
+    }
+    Ok(ended?.finish())
+}
+
+/// Two runs at once would do no harm but cost twice; where no lock can be had at all, the backup matters more.
+fn take_lock(settings: &Settings) -> Result<Option<Lock>, Error> {
+    match Lock::take(&settings.places.state, crate::TOOL.name) {
+        Ok(lock) => Ok(Some(lock)),
+        Err(error @ LockError::Held { .. }) => Err(error.into()),
+        Err(error @ LockError::Unusable { .. }) => {
+            log::warn!("{}: going on without", chain(&error));
+            Ok(None)
+        }
+    }
+}
+
+/// How a run ended that did not fail.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Made(Report),
+    /// A newer backup stands: nothing to do.
+    Recent {
+        address: String,
+        age: Duration,
+    },
+    /// What would be written.
+    DryRun {
+        addresses: Vec<String>,
+    },
+}
+
+/// A backup that was made, and what is worth knowing of it.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) address: Option<String>,
+    pub(crate) footer: Footer,
+    pub(crate) stored_bytes: u64,
+    pub(crate) verified_by_store: bool,
+    pub(crate) took: Duration,
+    pub(crate) promotions: Vec<Promotion>,
+    /// What is different from the backup before, if there is one that can be read.
+    pub(crate) changes: Option<(OffsetDateTime, Changes)>,
+}
+
+/// What a run works with.
+struct Run<'c> {
+    settings: Settings,
+    context: &'c Context,
+    journal: Journal,
+    deadline: tokio::time::Instant,
+}
+
+impl<'c> Run<'c> {
+    fn new(settings: Settings, context: &'c Context) -> Self {
+        let journal = Journal::new(&settings.places.state);
+        let deadline = tokio::time::Instant::now() + settings.limits.run;
+        Self { settings, context, journal, deadline }
+    }
+
+    /// Does the work, unless a signal comes or the time is up; the work is then dropped where it stands.
+    async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        let limit = self.settings.limits.run;
+        let in_time = async { tokio::time::timeout_at(self.deadline, work).await.map_err(|_| Error::Overdue(limit)) };
+        self.context.interrupt.or(in_time).await?
+    }
+
+    /// The instant that the key carries: local time, whole seconds.
+    fn taken(&self) -> PrimitiveDateTime {
+        let started = self.context.started;
+        let whole = started.replace_nanosecond(0).unwrap_or(started);
+        PrimitiveDateTime::new(whole.date(), whole.time())
+    }
+
+    async fn into_output(&self, path: &Path) -> Result<Report, Error> {
+        let mut sink = Sink::output(path)?;
+        let (client, server) = self.bounded(self.ask_database()).await??;
+        let made = self.dump(&mut sink, &client, &server).await?;
+        Ok(self.report(made, None, Vec::new(), None))
+    }
+
+    async fn into_store(&self, args: &Args) -> Result<Ended, Error> {
+        let Some(settings) = &self.settings.store else { unreachable!("settings are read with the store") };
+        let store = Store::new(settings).await;
+        let layout = Layout::new(settings.prefix.clone(), self.settings.database.name.clone());
+        let id = BackupId { taken: self.taken(), tier: Tier::Daily };
+        let key = layout.key(id);
+
+        let earlier = self.bounded(newest(&store, &layout, self.taken())).await??;
+        if let Some((address, age)) = args.if_older_than.and_then(|limit| self.recent(&store, earlier.as_ref(), limit))
+        {
+            log::info!("{address} is {} old: no backup is due", figures::duration(age));
+            return Ok(Ended::Recent { address, age });
+        }
+        self.bounded(store.check_free(&key)).await??;
+        let slots = self.bounded(promote::free_slots(&store, &layout, id)).await??;
+        let (client, server) = self.bounded(self.ask_database()).await??;
+        if args.dry_run {
+            let keys = std::iter::once(&key).chain(slots.iter().map(|(_, key)| key));
+            return Ok(Ended::DryRun { addresses: keys.map(|key| store.address(key)).collect() });
+        }
+
+        let unfinished = Unfinished::new(&self.journal);
+        unfinished.abort_all(&store).await;
+        let part_size = PartSize::for_database(server.database_bytes);
+        let begin = || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.mark(), part_size)), &unfinished);
+        log::info!(
+            "backing up {} ({} on disk) to {}",
+            self.settings.database.name,
+            figures::size(server.database_bytes),
+            store.address(&key)
+        );
+        let mut made = self.dump(&mut begin(), &client, &server).await;
+        if let Err(Error::Postgres(error)) = &made
+            && error.is_vanished_relation()
+        {
+            log::warn!("{error}; a table went away while it was dumped: trying once more");
+            made = self.dump(&mut begin(), &client, &server).await;
+        }
+        unfinished.ended();
+        let made = made?;
+        let Written::Stored(stored) = &made.written else { unreachable!("an upload ends as a stored object") };
+        let stored = stored.clone();
+        log::info!("stored {}, {}", store.address(&key), figures::size(stored.bytes));
+        self.note(&store, &made, &stored);
+
+        let promotions = self.bounded(promote::promote(&store, &stored, slots, &unfinished)).await;
+        unfinished.abort_all(&store).await;
+        let before = match &earlier {
+            Some((object, _)) => self.bounded(footer::of_stored(&store, object)).await.ok().flatten(),
+            None => None,
+        };
+        Ok(Ended::Made(self.report(made, Some(store.address(&key)), promotions?, before)))
+    }
+
+    /// Looks at the client programs and at the server, which must fit each other.
+    async fn ask_database(&self) -> Result<(Client, Server), Error> {
+        let client = Client::new(self.settings.database.clone()).await?;
+        let server = client.ask_server().await?;
+        client.check_version(&server)?;
+        Ok((client, server))
+    }
+
+    /// Dumps into the sink and ends it; whatever goes wrong, `pg_dump` is stopped and the sink takes back what it can.
+    async fn dump(&self, sink: &mut Sink<'_>, client: &Client, server: &Server) -> Result<Made, Error> {
+        let mut dump = DumpStream::start(client)?;
+        let compression = self.settings.compression;
+        let whole = pipeline::dump_into(sink, &mut dump, client, server, compression, self.context.started);
+        let whole: Result<Whole, Error> = self.bounded(whole).await.flatten();
+        let (made, ()) = tokio::join!(
+            async {
+                match whole {
+                    Ok(whole) => self.bounded(whole.complete(sink)).await.flatten(),
+                    Err(error) => Err(error),
+                }
+            },
+            dump.stop()
+        );
+        if made.is_err() {
+            sink.abort().await;
+        }
+        made
+    }
+
+    /// The newest backup, if it is younger than the limit.
+    fn recent(
+        &self,
+        store: &Store,
+        newest: Option<&(Object, BackupId)>,
+        limit: Duration,
+    ) -> Option<(String, Duration)> {
+        let (object, id) = newest?;
+        let age = Duration::try_from(self.taken() - id.taken).unwrap_or_default();
+        (age < limit).then(|| (store.address(&object.key), age))
+    }
+
+    /// What marks the object as written by this run.
+    fn mark(&self) -> String {
+        format!("{}-{}", self.context.started.unix_timestamp_nanos(), std::process::id())
+    }
+
+    /// Writes down what was made. The backup is good even where that fails.
+    fn note(&self, store: &Store, made: &Made, stored: &Stored) {
+        let entry = LastBackup {
+            address: store.address(&stored.key),
+            started: self.context.started,
+            seconds: (now() - self.context.started).as_seconds_f64(),
+            stored_bytes: stored.bytes,
+            dumped_bytes: made.footer.dump.bytes,
+            rows: made.footer.total_rows(),
+        };
+        if let Err(error) = self.journal.write(ENTRY, &entry) {
+            log::warn!("{}", chain(&error));
+        }
+    }
+
+    fn report(
+        &self,
+        made: Made,
+        address: Option<String>,
+        promotions: Vec<Promotion>,
+        before: Option<Footer>,
+    ) -> Report {
+        let address = address.or_else(|| match &made.written {
+            Written::File(path) => Some(path.display().to_string()),
+            Written::Stored(_) | Written::Stdout => None,
+        });
+        Report {
+            address,
+            stored_bytes: made.compressed_bytes,
+            verified_by_store: matches!(&made.written, Written::Stored(stored) if stored.crc64.is_some()),
+            took: Duration::try_from(now() - self.context.started).unwrap_or_default(),
+            promotions,
+            changes: before.map(|before| (before.started, made.footer.changes_since(&before))),
+            footer: made.footer,
+        }
+    }
+}
+
+/// The newest daily backup that is not from the future.
+pub(crate) async fn newest(
+    store: &Store,
+    layout: &Layout,
+    now: PrimitiveDateTime,
+) -> Result<Option<(Object, BackupId)>, Error> {
+    let objects = store.list(&layout.prefix().tier_folder(Tier::Daily)).await?;
+    let ours = objects.into_iter().filter_map(|object| layout.parse(&object.key).map(|id| (object, id)));
+    Ok(ours.filter(|(_, id)| id.taken <= now).max_by_key(|(_, id)| *id))
+}
+
+impl Ended {
+    fn finish(self) -> Finish {
+        match self {
+            Self::Made(report) => report.finish(),
+            Self::Recent { address, age } => {
+                let document = json!({ "skipped": "recent", "newest": address, "age_seconds": age.as_secs() });
+                finish(Exit::Done, None, document)
+            }
+            Self::DryRun { addresses } => {
+                let line = addresses.join("\n");
+                finish(Exit::Done, Some(line), json!({ "dry_run": true, "would_write": addresses }))
+            }
+        }
+    }
+}
+
+impl Report {
+    /// Promotions that did not work: the backup is there, but the week or month is not covered yet.
+    pub(crate) fn not_promoted(&self) -> impl Iterator<Item = &Promotion> {
+        self.promotions.iter().filter(|promotion| promotion.result.is_err())
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        if self.not_promoted().next().is_some() { Exit::Partly } else { Exit::Done }
+    }
+
+    fn finish(self) -> Finish {
+        let exit = self.exit();
+        let promoted: BTreeMap<String, Value> = self
+            .promotions
+            .iter()
+            .map(|promotion| {
+                let error = promotion.result.as_ref().err().map(ToString::to_string);
+                (promotion.tier.to_string(), json!({ "key": promotion.key, "error": error }))
+            })
+            .collect();
+        let document = json!({
+            "address": self.address,
+            "database": self.footer.database,
+            "stored_bytes": self.stored_bytes,
+            "dumped_bytes": self.footer.dump.bytes,
+            "tables": self.footer.table_count(),
+            "rows": self.footer.total_rows(),
+            "seconds": self.took.as_secs_f64(),
+            "verified_by_store": self.verified_by_store,
+            "promoted": promoted,
+            "changes": self.changes.map(|(_, changes)| changes),
+        });
+        finish(exit, self.address, document)
+    }
+}
+
+fn finish(exit: Exit, line: Option<String>, document: Value) -> Finish {
+    let document = match document {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    Finish { exit, line, document }
+}
+
+/// Whether this failure is one that a person must hear of.
+pub(crate) fn is_worth_a_mail(error: &Error) -> bool {
+    error.exit() != Exit::Locked
+}

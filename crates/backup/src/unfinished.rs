@@ -1,0 +1,55 @@
+//! Uploads that were begun: written down, so that one that a killed run left behind can be aborted by the next.
+
+use std::cell::RefCell;
+
+use backup_core::journal::Journal;
+use backup_core::store::{Orphan, Store};
+
+const ENTRY: &str = "unfinished-uploads";
+
+/// The uploads under way. Only one run of a tool is, so whatever was written down before this one is an orphan.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    journal: Journal,
+    known: RefCell<Vec<Orphan>>,
+}
+
+impl Unfinished {
+    pub(crate) fn new(journal: &Journal) -> Self {
+        Self { journal: journal.clone(), known: RefCell::new(journal.read(ENTRY).unwrap_or_default()) }
+    }
+
+    /// An upload was begun.
+    pub(crate) fn begun(&self, upload: &Orphan) {
+        self.known.borrow_mut().push(upload.clone());
+        self.write_down();
+    }
+
+    /// All uploads of this run have ended, well or not.
+    pub(crate) fn ended(&self) {
+        self.known.borrow_mut().clear();
+        self.write_down();
+    }
+
+    /// Aborts what is left of earlier runs, or of this one. What cannot be aborted is tried again next time.
+    pub(crate) async fn abort_all(&self, store: &Store) {
+        let known = self.known.take();
+        if known.is_empty() {
+            return;
+        }
+        let mut left = Vec::new();
+        for upload in known {
+            if !store.abort_orphan(&upload).await {
+                left.push(upload);
+            }
+        }
+        self.known.replace(left);
+        self.write_down();
+    }
+
+    fn write_down(&self) {
+        if let Err(error) = self.journal.write(ENTRY, &*self.known.borrow()) {
+            log::debug!("{error}: an unfinished upload would not be found after a crash");
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! Where statements, comments and meta-commands of `psql` begin and end, byte by byte as `psql` itself sees it.
+//!
+//! Follows `psqlscan.l` of PostgreSQL: nested block comments, dollar quotes with any tag, `E''` strings, plain strings
+//! under `standard_conforming_strings = off`, semicolons inside parentheses and inside `BEGIN ATOMIC … END` of a function.
+//!
+//! It reads bytes, not characters. That is right for every encoding that a server can have, because in those no byte of a
+//! multibyte character is below 0x80. The encodings where one can be a backslash (SJIS, BIG5, GBK, UHC, JOHAB, GB18030,
+//! `SHIFT_JIS_2004`) exist only for clients; the scanner refuses a dump in one of them.
+
+use super::statement::{Kind, Statement};
+
+/// What is kept of a comment: `pg_dump` writes the whole signature of a function into one.
+const KEPT_COMMENT_BYTES: usize = 64 * 1024;
+
+/// No tag is this long: `pg_dump` picks the tags itself, and takes the shortest that the text does not hold.
+const LONGEST_TAG: usize = 64 * 1024;
+
+/// What came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// A statement, in [`Lexer::statement`].
+    Statement,
+    /// A line comment outside of statements, in [`Lexer::line`], without its dashes.
+    Comment,
+    /// A backslash command of `psql`, in [`Lexer::line`], without its backslash.
+    MetaCommand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Between tokens.
+    Code,
+    /// Inside a keyword, a name or a number.
+    Word {
+        start: usize,
+    },
+    /// After `-`: a comment or an operator.
+    Dash,
+    /// After `/`: a comment or an operator.
+    Slash,
+    LineComment,
+    BlockComment {
+        depth: u32,
+        last: u8,
+    },
+    /// Inside `"name"` or `'text'`.
+    Quoted {
+        start: usize,
+        quote: u8,
+        escapes: bool,
+    },
+    /// After a backslash in a text that has escapes.
+    Escaped {
+        start: usize,
+        quote: u8,
+    },
+    /// After a quote inside of quotes: the end, or half of a doubled quote.
+    QuoteSeen {
+        start: usize,
+        quote: u8,
+        escapes: bool,
+    },
+    /// After `$`: the tag of a dollar quote, or not.
+    DollarTag {
+        start: usize,
+    },
+    /// In a dollar quote, with this much of its closing delimiter seen.
+    DollarText {
+        start: usize,
+        matched: usize,
+    },
+    MetaCommand,
+}
+
+/// The state between two chunks.
+pub(super) struct Lexer {
+    state: State,
+    pub(super) statement: Statement,
+    pub(super) line: Vec<u8>,
+    /// How much of a comment to keep.
+    pub(super) kept_line_bytes: usize,
+    /// `standard_conforming_strings = off`: a backslash escapes in plain strings too.
+    pub(super) backslash_escapes: bool,
+    /// The last word, in lower case, cut at the length of this; and its length.
+    word: [u8; 16],
+    word_len: usize,
+    /// `$tag$` of the dollar quote.
+    tag: Vec<u8>,
+    parentheses: u32,
+    nesting: Nesting,
+    /// After an `E''` string: whether a newline was seen, which makes the next string a part of it.
+    continues: Option<bool>,
+}
+
+impl Lexer {
+    pub(super) fn new() -> Self {
+        Self {
+            state: State::Code,
+            statement: Statement::default(),
+            line: Vec::new(),
+            kept_line_bytes: KEPT_COMMENT_BYTES,
+            backslash_escapes: false,
+            word: [0; 16],
+            word_len: 0,
+            tag: Vec::new(),
+            parentheses: 0,
+            nesting: Nesting::default(),
+            continues: None,
+        }
+    }
+
+    /// Whether the text so far ends between two statements, at the end of a line.
+    pub(super) fn is_between_statements(&self) -> bool {
+        self.state == State::Code && self.statement.is_empty()
+    }
+
+    /// Whether the text so far ends in the middle of a comment line or a meta-command.
+    pub(super) fn is_inside_line(&self) -> bool {
+        self.statement.is_empty() && matches!(self.state, State::LineComment | State::MetaCommand)
+    }
+
+    /// Forgets the statement that came to its end.
+    pub(super) fn start_over(&mut self) {
+        self.statement.clear();
+        self.parentheses = 0;
+        self.nesting = Nesting::default();
+        self.continues = None;
+    }
+
+    /// Reads until something comes to its end, and says how many bytes that took. Without an event, it took them all.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> (usize, Option<Event>) {
+        let mut at = 0;
+        while at < bytes.len() {
+            let (used, event) = self.step(&bytes[at..]);
+            at += used;
+            if event.is_some() {
+                return (at, event);
+            }
+        }
+        (at, None)
+    }
+
+    /// One step: a byte, or a run of bytes that the state takes as one. `bytes` is not empty.
+    fn step(&mut self, bytes: &[u8]) -> (usize, Option<Event>) {
+        let used = match self.state {
+            State::Code => return self.code(bytes),
+            State::Word { start } => self.in_word(bytes, start),
+            State::Dash => self.after_dash(bytes[0]),
+            State::Slash => self.after_slash(bytes[0]),
+            State::LineComment => return self.in_line(bytes, Event::Comment),
+            State::MetaCommand => return self.in_line(bytes, Event::MetaCommand),
+            State::BlockComment { depth, last } => self.in_block_comment(bytes[0], depth, last),
+            State::Quoted { start, quote, escapes } => self.in_quotes(bytes, start, quote, escapes),
+            State::Escaped { start, quote } => {
+                self.statement.extend(&bytes[..1]);
+                self.state = State::Quoted { start, quote, escapes: true };
+                1
+            }
+            State::QuoteSeen { start, quote, escapes } => self.after_quote(bytes[0], start, quote, escapes),
+            State::DollarTag { start } => self.in_dollar_tag(bytes[0], start),
+            State::DollarText { start, matched } => self.in_dollar_text(bytes, start, matched),
+        };
+        (used, None)
+    }
+
+    fn code(&mut self, bytes: &[u8]) -> (usize, Option<Event>) {
+        let first = bytes[0];
+        if is_space(first) {
+            return (self.skip_space(bytes), None);
+        }
+        match first {
+            b'-' => self.state = State::Dash,
+            b'/' => self.state = State::Slash,
+            b'\\' => {
+                self.line.clear();
+                self.state = State::MetaCommand;
+            }
+            b';' if self.parentheses == 0 && self.nesting.depth == 0 => {
+                self.symbol(first);
+                return (1, Some(Event::Statement));
+            }
+            b'\'' => {
+                let escapes = self.backslash_escapes || self.continues == Some(true);
+                self.open(first, |start| State::Quoted { start, quote: first, escapes });
+            }
+            b'"' => self.open(first, |start| State::Quoted { start, quote: first, escapes: false }),
+            b'$' => {
+                self.tag.clear();
+                self.tag.push(first);
+                self.open(first, |start| State::DollarTag { start });
+            }
+            _ if is_word(first) => {
+                self.word_len = 0;
+                self.continues = None;
+                self.state = State::Word { start: self.statement.len() };
+                return (0, None);
+            }
+            _ => self.symbol(first),
+        }
+        (1, None)
+    }
+
+    /// Space before a statement is no part of it.
+    fn skip_space(&mut self, bytes: &[u8]) -> usize {
+        let used = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
+        if !self.statement.is_empty() {
+            self.statement.extend(&bytes[..used]);
+        }
+        if self.continues == Some(false) && bytes[..used].contains(&b'\n') {
+            self.continues = Some(true);
+        }
+        used
+    }
+
+    /// Begins a token that has a state of its own.
+    fn open(&mut self, byte: u8, state: impl Fn(usize) -> State) {
+        self.continues = None;
+        self.state = state(self.statement.len());
+        self.statement.extend(&[byte]);
+    }
+
+    fn symbol(&mut self, byte: u8) {
+        self.continues = None;
+        match byte {
+            b'(' => self.parentheses += 1,
+            b')' => self.parentheses = self.parentheses.saturating_sub(1),
+            _ => {}
+        }
+        let start = self.statement.len();
+        self.statement.extend(&[byte]);
+        self.statement.token(Kind::Symbol, start);
+    }
+
+    fn in_word(&mut self, bytes: &[u8], start: usize) -> usize {
+        let used = bytes.iter().position(|byte| !is_word_inside(*byte)).unwrap_or(bytes.len());
+        self.statement.extend(&bytes[..used]);
+        for byte in &bytes[..used] {
+            if let Some(place) = self.word.get_mut(self.word_len) {
+                *place = byte.to_ascii_lowercase();
+            }
+            self.word_len += 1;
+        }
+        let Some(next) = bytes.get(used) else { return used };
+        let word = self.word.get(..self.word_len).unwrap_or_default();
+        if *next == b'\'' && word == b"e" {
+            self.statement.extend(&[*next]);
+            self.state = State::Quoted { start, quote: b'\'', escapes: true };
+            return used + 1;
+        }
+        if self.parentheses == 0 {
+            self.nesting.word(word);
+        }
+        self.statement.token(Kind::Word, start);
+        self.state = State::Code;
+        used
+    }
+
+    fn after_dash(&mut self, next: u8) -> usize {
+        if next == b'-' {
+            self.line.clear();
+            self.state = State::LineComment;
+            return 1;
+        }
+        self.state = State::Code;
+        self.symbol(b'-');
+        0
+    }
+
+    fn after_slash(&mut self, next: u8) -> usize {
+        if next == b'*' {
+            self.state = State::BlockComment { depth: 1, last: 0 };
+            return 1;
+        }
+        self.state = State::Code;
+        self.symbol(b'/');
+        0
+    }
+
+    /// To the end of the line, which `psql` sees in a carriage return too, but only for comments.
+    fn in_line(&mut self, bytes: &[u8], event: Event) -> (usize, Option<Event>) {
+        let end = match event {
+            Event::MetaCommand => memchr::memchr(b'\n', bytes),
+            Event::Comment | Event::Statement => memchr::memchr2(b'\n', b'\r', bytes),
+        };
+        let text = &bytes[..end.unwrap_or(bytes.len())];
+        let room = self.kept_line_bytes.saturating_sub(self.line.len());
+        self.line.extend_from_slice(&text[..text.len().min(room)]);
+        if end.is_none() {
+            return (text.len(), None);
+        }
+        self.state = State::Code;
+        (text.len() + 1, self.statement.is_empty().then_some(event))
+    }
+
+    fn in_block_comment(&mut self, byte: u8, depth: u32, last: u8) -> usize {
+        self.state = match (last, byte) {
+            (b'/', b'*') => State::BlockComment { depth: depth + 1, last: 0 },
+            (b'*', b'/') if depth == 1 => State::Code,
+            (b'*', b'/') => State::BlockComment { depth: depth - 1, last: 0 },
+            _ => State::BlockComment { depth, last: byte },
+        };
+        1
+    }
+
+    fn in_quotes(&mut self, bytes: &[u8], start: usize, quote: u8, escapes: bool) -> usize {
+        let stop = if escapes { memchr::memchr2(quote, b'\\', bytes) } else { memchr::memchr(quote, bytes) };
+        let used = stop.map_or(bytes.len(), |at| at + 1);
+        self.statement.extend(&bytes[..used]);
+        self.state = match stop.map(|at| bytes[at]) {
+            None => State::Quoted { start, quote, escapes },
+            Some(byte) if byte == quote => State::QuoteSeen { start, quote, escapes },
+            Some(_) => State::Escaped { start, quote },
+        };
+        used
+    }
+
+    /// A second quote is a quote in the text; anything else, and the text ended before it.
+    fn after_quote(&mut self, next: u8, start: usize, quote: u8, escapes: bool) -> usize {
+        if next == quote {
+            self.statement.extend(&[next]);
+            self.state = State::Quoted { start, quote, escapes };
+            return 1;
+        }
+        let kind = if quote == b'"' { Kind::QuotedName } else { Kind::Text { escapes } };
+        self.statement.token(kind, start);
+        self.continues = escapes.then_some(false);
+        self.state = State::Code;
+        0
+    }
+
+    fn in_dollar_tag(&mut self, next: u8, start: usize) -> usize {
+        let first = self.tag.len() == 1;
+        if next == b'$' {
+            self.state = State::DollarText { start, matched: 0 };
+        } else if !is_word_inside(next) || (first && next.is_ascii_digit()) || self.tag.len() > LONGEST_TAG {
+            // A parameter, or an operator: no quote.
+            self.statement.token(Kind::Symbol, start);
+            self.state = State::Code;
+            return 0;
+        }
+        self.tag.push(next);
+        self.statement.extend(&[next]);
+        1
+    }
+
+    /// The delimiter has `$` only at its ends, so that a failed match can begin anew only at a `$`.
+    fn in_dollar_text(&mut self, bytes: &[u8], start: usize, matched: usize) -> usize {
+        let (used, matched) = if matched == 0 {
+            memchr::memchr(b'$', bytes).map_or((bytes.len(), 0), |at| (at + 1, 1))
+        } else if bytes[0] == self.tag[matched] {
+            (1, matched + 1)
+        } else {
+            (1, usize::from(bytes[0] == b'$'))
+        };
+        self.statement.extend(&bytes[..used]);
+        self.state = State::DollarText { start, matched };
+        if matched == self.tag.len() {
+            self.statement.token(Kind::DollarText, start);
+            self.state = State::Code;
+        }
+        used
+    }
+}
+
+/// How deep a statement is inside the body of a function in standard SQL, whose semicolons do not end it.
+#[derive(Debug, Default)]
+struct Nesting {
+    head: Head,
+    /// Whether the last word was BEGIN.
+    begin: bool,
+    /// BEGIN ATOMIC and CASE that END has not closed.
+    depth: u32,
+}
+
+/// How far the statement has come to being `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`.
+#[derive(Debug, Default)]
+enum Head {
+    #[default]
+    Empty,
+    Create,
+    Or,
+    Routine,
+    Other,
+}
+
+impl Nesting {
+    /// A word outside of parentheses, in lower case.
+    ///
+    /// `psql` counts every BEGIN, and so trips over a function of that name; ATOMIC tells the two apart.
+    fn word(&mut self, word: &[u8]) {
+        self.head = match (&self.head, word) {
+            (Head::Empty, b"create") | (Head::Or, b"replace") => Head::Create,
+            (Head::Create, b"or") => Head::Or,
+            (Head::Create, b"function" | b"procedure") | (Head::Routine, _) => Head::Routine,
+            _ => Head::Other,
+        };
+        if !matches!(self.head, Head::Routine) {
+            return;
+        }
+        match word {
+            b"atomic" if self.depth == 0 && self.begin => self.depth = 1,
+            b"case" if self.depth > 0 => self.depth += 1,
+            b"end" => self.depth = self.depth.saturating_sub(1),
+            _ => {}
+        }
+        self.begin = word == b"begin";
+    }
+}
+
+/// What PostgreSQL takes as white space.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c)
+}
+
+/// What a keyword, an unquoted name or a number begins with.
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
+}
+
+/// What it goes on with.
+fn is_word_inside(byte: u8) -> bool {
+    is_word(byte) || byte == b'$'
+}
