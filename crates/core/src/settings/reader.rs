@@ -191,9 +191,14 @@ impl<'e> Reader<'e> {
             .iter()
             .filter_map(|(name, _)| name.to_str())
             .filter(|name| ALL.iter().all(|known| !known.is_named(name)))
-            .find(|name| strsim::damerau_levenshtein(name, setting.name) <= 2 || is_cut(name, setting.name))
+            .find(|name| is_near(name, setting.name) || is_cut(name, setting.name))
             .map(str::to_owned)
     }
+}
+
+/// One or two slips of the finger, in a name long enough for that to be no accident.
+fn is_near(name: &str, of: &str) -> bool {
+    of.len() >= 7 && strsim::damerau_levenshtein(name, of) <= 2
 }
 
 /// `S3_BUCKET` for `S3_BUCKET_NAME`: a whole word left out at the end.
@@ -209,7 +214,7 @@ pub fn misspelled(environment: &Environment) -> Vec<String> {
         .filter_map(|(name, _)| name.to_str())
         .filter(|name| ALL.iter().all(|known| !known.is_named(name)))
         .filter_map(|name| {
-            let near = ALL.iter().find(|known| strsim::damerau_levenshtein(name, known.name) <= 2);
+            let near = ALL.iter().find(|known| is_near(name, known.name));
             match near {
                 Some(known) => Some(format!("{name} is set, but is not a setting: is {} meant?", known.name)),
                 None if name.starts_with("BACKUP_") || name.starts_with("HEALTH_") => {

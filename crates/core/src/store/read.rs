@@ -14,6 +14,12 @@ pub(super) struct Head {
     pub(super) run: Option<String>,
 }
 
+/// Eight bytes in base64. A checksum of the parts' checksums has the number of parts behind a hyphen, and some stores
+/// answer with another checksum under this name: neither says anything about the whole object.
+fn is_crc64(text: &str) -> bool {
+    aws_smithy_types::base64::decode(text).is_ok_and(|bytes| bytes.len() == 8)
+}
+
 /// The user metadata under which an object carries the mark of the run that wrote it.
 pub(super) const RUN: &str = "backup-run";
 
@@ -25,8 +31,7 @@ impl Store {
         let head = head.map_err(|error| StoreError::from_sdk(format!("look at {}", self.address(key)), &error))?;
         Ok(Head {
             bytes: head.content_length.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
-            // A composite checksum, of the parts' checksums, is written with the number of parts behind a hyphen.
-            crc64: head.checksum_crc64_nvme.filter(|crc| !crc.contains('-')),
+            crc64: head.checksum_crc64_nvme.filter(|crc| is_crc64(crc)),
             run: head.metadata.and_then(|mut metadata| metadata.remove(RUN)),
         })
     }

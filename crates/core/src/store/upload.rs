@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checksum::{Crc64, content_md5};
 use super::parts::{Multipart, Part, Verify};
-use super::read::RUN;
+use super::read::{Head, RUN};
 use super::{PartSize, Store, StoreError, StoreErrorKind};
 
 pub(super) const CONTENT_TYPE: &str = "application/gzip";
@@ -277,20 +277,40 @@ impl Upload {
         }
     }
 
+    /// Compares what the store has with what was sent. What cannot be verified does not stay: nothing that looks like a
+    /// backup may be less than one.
     async fn verify_stored(&self) -> Result<Stored, StoreError> {
-        let head = self.store.head(&self.key).await?;
-        let attempt = || format!("verify {}", self.store.address(&self.key));
+        let verified = self.store.head(&self.key).await.and_then(|head| self.compare(head));
+        if verified.is_err() {
+            self.withdraw().await;
+        }
+        verified
+    }
+
+    fn compare(&self, head: Head) -> Result<Stored, StoreError> {
+        let mismatch = |reason| {
+            Err(StoreError::new(StoreErrorKind::Mismatch, format!("verify {}", self.store.address(&self.key)), reason))
+        };
         if head.bytes != self.bytes {
-            let reason = format!("the store has {} bytes, {} were sent", head.bytes, self.bytes);
-            return Err(StoreError::new(StoreErrorKind::Mismatch, attempt(), reason));
+            return mismatch(format!("the store has {} bytes, {} were sent", head.bytes, self.bytes));
         }
         let ours = self.whole.base64();
         match &head.crc64 {
-            Some(theirs) if *theirs != ours => {
-                let reason = format!("the store has checksum {theirs}, {ours} was sent");
-                Err(StoreError::new(StoreErrorKind::Mismatch, attempt(), reason))
-            }
+            Some(theirs) if *theirs != ours => mismatch(format!("the store has checksum {theirs}, {ours} was sent")),
             _ => Ok(Stored { key: self.key.clone(), bytes: self.bytes, crc64: head.crc64, run: self.run.clone() }),
+        }
+    }
+
+    async fn withdraw(&self) {
+        let deleted = self.store.s3.delete_object().bucket(&self.store.bucket).key(&self.key).send().await;
+        match deleted {
+            Ok(_) => log::warn!("{} was deleted again", self.store.address(&self.key)),
+            Err(error) => {
+                let error = StoreError::from_sdk(format!("delete {}", self.store.address(&self.key)), &error);
+                log::error!(
+                    "{error}: an object that was not verified stays under the key of a backup; delete it by hand"
+                );
+            }
         }
     }
 }
