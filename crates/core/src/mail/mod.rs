@@ -7,11 +7,17 @@
 
 mod clean;
 mod kind;
+mod mailer;
 mod message;
+mod mime;
+mod outbox;
 mod parts;
 mod report;
+mod smtp;
 
 pub use kind::Kind;
+pub use mailer::{Delivery, LastMail, Mailer, Undelivered, last_mail};
 pub use message::{Attachment, Message};
 pub use parts::{Bar, Check, Fact, State, Step};
 pub use report::{Origin, Report};
+pub use smtp::{Passed, SmtpError, Stage};

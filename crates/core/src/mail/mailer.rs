@@ -1,0 +1,241 @@
+//! Sending: every mail gets through once, waits for a better time, or is given up with its reason.
+//!
+//! A mail goes through the outbox, so that nothing is lost when the server is down or the tool is killed. What a server
+//! refuses for good is given up at once; whatever else goes wrong leaves the mail waiting for the next tool that runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use lettre::Address;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use super::message::Message;
+use super::mime;
+use super::outbox::{Claim, Outbox, Slip};
+use super::smtp::{self, Listener, Passed, Patience, SmtpError, Verdict};
+use crate::settings::Mail;
+
+/// Each step of a conversation: servers that make newcomers wait for their greeting do so for less.
+const STEP: Duration = Duration::from_secs(15);
+/// Everything that one call may take. The job has its result by now and waits for nothing but its mail.
+const WHOLE: Duration = Duration::from_secs(50);
+/// Before the one immediate retry.
+const PAUSE: Duration = Duration::from_secs(2);
+/// A mail that waited so long tells nothing new any more, and the health check has told of it every day.
+const OLDEST: time::Duration = time::Duration::days(7);
+
+/// Sends mails.
+#[derive(Debug, Clone)]
+pub struct Mailer {
+    settings: Mail,
+    outbox: Outbox,
+}
+
+/// What became of a mail, by recipient.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// The server has taken it for these.
+    pub accepted: Vec<String>,
+    /// These wait for the next tool that runs.
+    pub waiting: Vec<Undelivered>,
+    /// These will not get it.
+    pub failed: Vec<Undelivered>,
+}
+
+/// Somebody who has not got a mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undelivered {
+    /// The address.
+    pub recipient: String,
+    /// Why not: the server's reply, or what broke.
+    pub reason: String,
+}
+
+/// How the last mail fared, for the health check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastMail {
+    /// When it was tried.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Its subject.
+    pub subject: String,
+    /// What became of it.
+    pub delivery: Delivery,
+}
+
+impl Delivery {
+    /// Whether everybody has it.
+    pub fn is_complete(&self) -> bool {
+        self.waiting.is_empty() && self.failed.is_empty()
+    }
+}
+
+impl Mailer {
+    /// Sends with these settings; what cannot be sent waits in this state directory.
+    pub fn new(settings: Mail, state: &Path) -> Self {
+        Self { settings, outbox: Outbox::new(state) }
+    }
+
+    /// Sends a mail to everybody who is to be told, and, when that went well, what earlier runs could not send.
+    ///
+    /// Ends within a minute. What became of it is in the log and is written down for the health check; no caller has to
+    /// do more, and none should let it change the result of its job.
+    pub async fn send(&self, message: &Message, now: OffsetDateTime) -> Delivery {
+        let until = Instant::now() + WHOLE;
+        let delivery = match self.encode(message, now) {
+            Ok((slip, raw)) => self.deliver(self.outbox.put(slip, raw), until).await,
+            Err(delivery) => delivery,
+        };
+        self.note(now, &message.subject, &delivery);
+        if delivery.is_complete() {
+            self.send_waiting_until(now, until).await;
+        }
+        delivery
+    }
+
+    /// Sends what earlier runs could not: for a run that has nothing to say itself. Ends within a minute.
+    pub async fn send_waiting(&self, now: OffsetDateTime) {
+        self.send_waiting_until(now, Instant::now() + WHOLE).await;
+    }
+
+    /// Tries a mail once and tells of every step. It is not kept: somebody is watching.
+    pub async fn test(
+        &self,
+        message: &Message,
+        now: OffsetDateTime,
+        listener: &mut (dyn FnMut(Passed) + Send),
+    ) -> Result<Delivery, SmtpError> {
+        let delivery = match self.encode(message, now) {
+            Ok((slip, raw)) => {
+                let patience = Patience { step: STEP, until: Instant::now() + WHOLE };
+                let ended = smtp::converse(&self.settings, &slip.to, &raw, patience, listener).await;
+                let mut delivery = match &ended {
+                    Ok(verdicts) => sort(verdicts.clone()),
+                    Err(error) => Delivery { waiting: everybody(&slip.to, error), ..Delivery::default() },
+                };
+                delivery.failed.append(&mut delivery.waiting);
+                self.note(now, &message.subject, &delivery);
+                ended.map(|_| delivery)?
+            }
+            Err(delivery) => delivery,
+        };
+        Ok(delivery)
+    }
+
+    fn encode(&self, message: &Message, now: OffsetDateTime) -> Result<(Slip, Vec<u8>), Delivery> {
+        let Mail { from, recipients, .. } = &self.settings;
+        let to: Vec<Address> = recipients.iter().map(|mailbox| mailbox.email.clone()).collect();
+        match mime::encode(message, from, recipients, now) {
+            Ok(raw) => Ok((Slip { to, subject: message.subject.clone(), written: now }, raw)),
+            Err(error) => Err(Delivery { failed: everybody(&to, &error), ..Delivery::default() }),
+        }
+    }
+
+    async fn send_waiting_until(&self, now: OffsetDateTime, until: Instant) {
+        for mut claim in self.outbox.claim_waiting() {
+            let Slip { subject, written, to } = claim.slip.clone();
+            if now - written > OLDEST {
+                let reason = "it waited for 7 days";
+                let delivery = Delivery { failed: everybody(&to, &reason), ..Delivery::default() };
+                self.outbox.settle(&mut claim, Vec::new());
+                self.note(now, &subject, &delivery);
+                continue;
+            }
+            if Instant::now() + STEP > until {
+                break;
+            }
+            let delivery = self.deliver(claim, until).await;
+            self.note(now, &subject, &delivery);
+            if delivery.accepted.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Tries a claimed mail, once more where that may help, and leaves in the outbox what still waits.
+    async fn deliver(&self, mut claim: Claim, until: Instant) -> Delivery {
+        let mut silent = |passed: Passed| log::debug!("mail: {}", passed.found);
+        let (mut delivery, may_pass) = self.attempt(&claim.slip.to, &claim.raw, until, &mut silent).await;
+        if may_pass && Instant::now() + PAUSE + STEP < until {
+            tokio::time::sleep(PAUSE).await;
+            let left = addresses(&delivery.waiting);
+            let (again, _) = self.attempt(&left, &claim.raw, until, &mut silent).await;
+            delivery.accepted.extend(again.accepted);
+            delivery.failed.extend(again.failed);
+            delivery.waiting = again.waiting;
+        }
+        self.outbox.settle(&mut claim, addresses(&delivery.waiting));
+        if !claim.is_kept() {
+            delivery.failed.append(&mut delivery.waiting);
+        }
+        delivery
+    }
+
+    /// One conversation. Says too whether another may go better at once.
+    async fn attempt(&self, to: &[Address], raw: &[u8], until: Instant, listener: Listener<'_>) -> (Delivery, bool) {
+        let patience = Patience { step: STEP, until };
+        match smtp::converse(&self.settings, to, raw, patience, listener).await {
+            Ok(verdicts) => {
+                let delivery = sort(verdicts);
+                let may_pass = !delivery.waiting.is_empty();
+                (delivery, may_pass)
+            }
+            Err(error) => {
+                log::error!("{error}");
+                log::error!("hint: {}", error.hint());
+                let nobody = everybody(to, &error);
+                let delivery = if error.refuses_the_mail() {
+                    Delivery { failed: nobody, ..Delivery::default() }
+                } else {
+                    Delivery { waiting: nobody, ..Delivery::default() }
+                };
+                (delivery, error.may_pass())
+            }
+        }
+    }
+
+    /// Tells the log and the health check.
+    fn note(&self, now: OffsetDateTime, subject: &str, delivery: &Delivery) {
+        if !delivery.accepted.is_empty() {
+            log::info!("mail `{subject}` accepted for {}", delivery.accepted.join(", "));
+        }
+        for Undelivered { recipient, reason } in &delivery.waiting {
+            log::error!("mail `{subject}` waits for the next run, {recipient} has not got it: {reason}");
+        }
+        for Undelivered { recipient, reason } in &delivery.failed {
+            log::error!("mail `{subject}` given up, {recipient} does not get it: {reason}");
+        }
+        self.outbox.record(&LastMail { at: now, subject: subject.to_owned(), delivery: delivery.clone() });
+    }
+}
+
+/// How the last mail fared and how many wait, as the state directory tells. `None`: no mail was ever tried.
+pub fn last_mail(state: &Path) -> std::io::Result<(Option<LastMail>, usize)> {
+    let outbox = Outbox::new(state);
+    Ok((outbox.last()?, outbox.waiting()?))
+}
+
+fn sort(verdicts: Vec<(Address, Verdict)>) -> Delivery {
+    let mut delivery = Delivery::default();
+    for (address, verdict) in verdicts {
+        let recipient = address.to_string();
+        match verdict {
+            Verdict::Accepted => delivery.accepted.push(recipient),
+            Verdict::Later(reason) => delivery.waiting.push(Undelivered { recipient, reason }),
+            Verdict::Refused(reason) => delivery.failed.push(Undelivered { recipient, reason }),
+        }
+    }
+    delivery
+}
+
+fn everybody(to: &[Address], reason: &dyn std::fmt::Display) -> Vec<Undelivered> {
+    let undelivered = |address: &Address| Undelivered { recipient: address.to_string(), reason: reason.to_string() };
+    to.iter().map(undelivered).collect()
+}
+
+/// They were addresses when they went in.
+fn addresses(undelivered: &[Undelivered]) -> Vec<Address> {
+    undelivered.iter().filter_map(|one| one.recipient.parse().ok()).collect()
+}

@@ -1,0 +1,180 @@
+//! The conversation itself.
+
+use std::net::{IpAddr, SocketAddr};
+
+use lettre::Address;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
+use lettre::transport::smtp::response::Response;
+use tokio::net::TcpStream;
+
+use super::wire::{self, Wire};
+use super::{Listener, Passed, Patience, SmtpError, Stage, tls};
+use crate::mail::clean;
+use crate::settings::{Mail, SmtpSecurity};
+
+/// What the server said to one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::mail) enum Verdict {
+    /// The mail is the server's now.
+    Accepted,
+    /// Not now.
+    Later(String),
+    /// Never.
+    Refused(String),
+}
+
+/// Hands one mail over, for several recipients in one go: a refused one does not stop the others.
+///
+/// An error is about the conversation or the mail as a whole; nobody got it then.
+pub(in crate::mail) async fn converse(
+    settings: &Mail,
+    recipients: &[Address],
+    raw: &[u8],
+    patience: Patience,
+    listener: Listener<'_>,
+) -> Result<Vec<(Address, Verdict)>, SmtpError> {
+    let mut connection = open(settings, patience, &mut *listener).await?;
+    let verdicts = hand_over(&mut connection, settings, recipients, raw, patience, &mut *listener).await?;
+    // The mail is the server's; whether it hears us leave makes no difference.
+    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), connection.quit()).await;
+    Ok(verdicts)
+}
+
+async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Result<AsyncSmtpConnection, SmtpError> {
+    let server = settings.server.as_str();
+    let mut pass = |stage, found: String| listener(Passed { stage, found: clean::line(&found, 300) });
+
+    let addresses = patience.wait(Stage::LookUp, look_up(settings)).await?;
+    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+    pass(Stage::LookUp, format!("{server} is {}", shown.join(", ")));
+
+    let mut tcp = patience.wait(Stage::Connect, connect(settings, &addresses)).await?;
+    if let Ok(peer) = tcp.peer_addr() {
+        pass(Stage::Connect, format!("{peer} answers"));
+    }
+
+    let name = client_name(&tcp);
+    let ca_file = settings.ca_file.as_deref();
+    let wire = match settings.security {
+        SmtpSecurity::None => Wire::plain(tcp),
+        SmtpSecurity::Tls => {
+            let tls = patience.wait(Stage::Tls, tls::encrypt(tcp, server, ca_file)).await?;
+            pass(Stage::Tls, tls::describe(&tls));
+            Wire::encrypted(tls, Vec::new())
+        }
+        SmtpSecurity::StartTls => {
+            let greeting = patience.wait(Stage::Greet, wire::ask_for_tls(&mut tcp, server, &name)).await?;
+            let tls = patience.wait(Stage::Tls, tls::encrypt(tcp, server, ca_file)).await?;
+            pass(Stage::Tls, tls::describe(&tls));
+            Wire::encrypted(tls, greeting)
+        }
+    };
+
+    let greeted = async {
+        AsyncSmtpConnection::connect_with_transport(Box::new(wire), &name)
+            .await
+            .map_err(|error| lost(Stage::Greet, error))
+    };
+    let mut connection = patience.wait(Stage::Greet, greeted).await?;
+    pass(Stage::Greet, format!("{} greets", connection.server_info().name()));
+
+    if let Some((user, password)) = &settings.credentials {
+        if connection.server_info().get_auth_mechanism(DEFAULT_MECHANISMS).is_none() {
+            return Err(SmtpError::NoLogin { server: server.to_owned() });
+        }
+        let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
+        let log_in = async {
+            connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(|error| lost(Stage::LogIn, error))
+        };
+        patience.wait(Stage::LogIn, log_in).await?;
+        pass(Stage::LogIn, format!("logged in as {user}"));
+    }
+    Ok(connection)
+}
+
+async fn hand_over(
+    connection: &mut AsyncSmtpConnection,
+    settings: &Mail,
+    recipients: &[Address],
+    raw: &[u8],
+    patience: Patience,
+    listener: Listener<'_>,
+) -> Result<Vec<(Address, Verdict)>, SmtpError> {
+    let sender = settings.from.email.clone();
+    let foreign = std::iter::once(&sender).chain(recipients).any(|address| !AsRef::<str>::as_ref(address).is_ascii());
+    let parameters = if foreign && connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+        vec![MailParameter::SmtpUtfEight]
+    } else {
+        Vec::new()
+    };
+    step(connection, MailFrom::new(Some(sender), parameters), Stage::Sender, patience).await?;
+
+    let mut verdicts = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        let verdict = match step(connection, Rcpt::new(recipient.clone(), Vec::new()), Stage::Recipient, patience).await
+        {
+            Ok(_) => Verdict::Accepted,
+            Err(SmtpError::Refused { reply, permanent: true, .. }) => Verdict::Refused(reply),
+            Err(SmtpError::Refused { reply, permanent: false, .. }) => Verdict::Later(reply),
+            Err(error) => return Err(error),
+        };
+        verdicts.push((recipient.clone(), verdict));
+    }
+    if verdicts.iter().all(|(_, verdict)| *verdict != Verdict::Accepted) {
+        return Ok(verdicts);
+    }
+    step(connection, Data, Stage::Accept, patience).await?;
+    let sent = async { connection.message(raw).await.map_err(|error| lost(Stage::Accept, error)) };
+    let receipt = patience.wait(Stage::Accept, sent).await?;
+    let receipt: Vec<&str> = receipt.message().collect();
+    listener(Passed { stage: Stage::Accept, found: clean::line(&receipt.join(" "), 300) });
+    Ok(verdicts)
+}
+
+async fn step<C: std::fmt::Display>(
+    connection: &mut AsyncSmtpConnection,
+    command: C,
+    stage: Stage,
+    patience: Patience,
+) -> Result<Response, SmtpError> {
+    patience.wait(stage, async { connection.command(command).await.map_err(|error| lost(stage, error)) }).await
+}
+
+async fn look_up(settings: &Mail) -> Result<Vec<SocketAddr>, SmtpError> {
+    let failed = |source| SmtpError::LookUp { server: settings.server.clone(), source };
+    let found: Vec<SocketAddr> =
+        tokio::net::lookup_host((settings.server.as_str(), settings.port)).await.map_err(failed)?.collect();
+    if found.is_empty() { Err(failed(std::io::Error::other("the name has no address"))) } else { Ok(found) }
+}
+
+async fn connect(settings: &Mail, addresses: &[SocketAddr]) -> Result<TcpStream, SmtpError> {
+    let failed = |source| SmtpError::Connect { server: settings.server.clone(), port: settings.port, source };
+    TcpStream::connect(addresses).await.map_err(failed)
+}
+
+/// How we name ourselves: a container's host name is no name on the Internet, and RFC 5321, section 4.1.4, then wants the
+/// address in brackets.
+fn client_name(tcp: &TcpStream) -> ClientId {
+    match (ClientId::default(), tcp.local_addr().map(|local| local.ip())) {
+        (ClientId::Domain(name), Ok(address)) if !name.contains('.') => match address {
+            IpAddr::V4(address) => ClientId::Ipv4(address),
+            IpAddr::V6(address) => ClientId::Ipv6(address),
+        },
+        (name, _) => name,
+    }
+}
+
+/// What the protocol's own error means at this step.
+fn lost(stage: Stage, error: lettre::transport::smtp::Error) -> SmtpError {
+    match error.status() {
+        Some(code) => {
+            let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let reply = clean::line(&format!("{code} {text}"), 300);
+            SmtpError::Refused { stage, reply, permanent: error.is_permanent() }
+        }
+        None => SmtpError::Broken { stage, source: error.into() },
+    }
+}
