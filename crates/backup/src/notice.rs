@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use backup_core::figures;
+use backup_core::footer::Changes;
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::Layout;
-use backup_core::mail::{Fact, Kind, Origin, Report as Mail, Step};
-use backup_core::process::{Context, Failure, chain, now};
+use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::process::{Context, Exit, Failure, Signal, chain, now};
 use backup_core::settings::NotifyOn;
 use backup_core::store::Store;
-use time::PrimitiveDateTime;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::error::Error;
 use crate::run::{self, ENTRY, Ended, Report};
@@ -18,39 +19,202 @@ use crate::settings::Settings;
 /// How long the search for the newest good backup may take, after a failure that may be the store's.
 const TIME_TO_LOOK: Duration = Duration::from_secs(20);
 
-/// Mails how the run ended, to whom the settings name.
+/// The same when the tool was told to end, and has ten seconds for everything.
+const TIME_TO_LOOK_IN_A_HURRY: Duration = Duration::from_secs(2);
+
+/// Tables that are named one by one in a mail.
+const NAMED_TABLES: usize = 10;
+
+/// Mails how the run ended, to whom the settings name; or, where there is nothing to say, what still waits to be sent.
 pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<Ended, Error>) {
     let Some(mail) = &settings.mail else {
-        log::info!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
+        if matches!(ended, Ok(Ended::Made(_)) | Err(_)) {
+            log::info!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
+        }
         return;
     };
+    let mailer = Mailer::new(mail.clone(), &settings.places.state);
     let report = match ended {
-        Ok(Ended::Made(report)) if report.not_promoted().next().is_some() => partly(report, settings, context),
-        Ok(Ended::Made(_)) if mail.notify_on == NotifyOn::Failure => return,
-        Ok(Ended::Made(report)) => success(report, settings, context),
-        Ok(Ended::Recent { .. } | Ended::DryRun { .. }) => return,
-        Err(error) if run::is_worth_a_mail(error) => failure(error, settings, context).await,
-        Err(_) => return,
+        Ok(Ended::Made(report)) if report.exit() == Exit::Partly => partly(report, settings, context),
+        Ok(Ended::Made(report)) if mail.notify_on == NotifyOn::All => success(report, settings, context),
+        Err(error) => failure(error, settings, context).await,
+        Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => return mailer.send_waiting(now()).await,
     };
-    let _ = report.render();
+    mailer.send(&report.render(), now()).await;
 }
 
 fn origin(settings: &Settings, context: &Context) -> Origin {
-    let tool = format!("backup {}", env!("CARGO_PKG_VERSION"));
+    let tool = concat!("backup ", env!("CARGO_PKG_VERSION"));
     Origin::new(tool, settings.database.name.as_str(), &settings.database.host, context.started)
 }
 
 fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {
     let headline = format!("{} was backed up.", settings.database.name);
-    Mail::new(Kind::Success, origin(settings, context), headline)
+    let mail = Mail::new(Kind::Success, origin(settings, context), headline)
+        .safety(safety(report))
+        .in_subject(figures::size(report.stored_bytes));
+    what_was_made(what_changed(mail, report), report)
 }
 
 fn partly(report: &Report, settings: &Settings, context: &Context) -> Mail {
-    let headline = format!("{} was backed up, but not promoted.", settings.database.name);
-    Mail::new(Kind::Failure, origin(settings, context), headline)
+    let tiers: Vec<String> = report.not_promoted().map(|promotion| promotion.tier.to_string()).collect();
+    let headline = format!("{} was backed up, but not copied to {}.", settings.database.name, tiers.join(" and "));
+    let mut mail = Mail::new(Kind::Failure, origin(settings, context), headline)
+        .safety("The daily backup is whole and verified. The next run fills the missing slot.")
+        .in_subject("stored, not promoted");
+    for promotion in report.not_promoted() {
+        if let Err(error) = &promotion.result {
+            mail = mail.warning(error.to_string());
+            mail = mail.steps("What to do", error.hint().map(Step::say));
+        }
+    }
+    what_was_made(mail, report)
+}
+
+fn safety(report: &Report) -> &'static str {
+    match (&report.address, report.verified_by_store) {
+        (_, true) => "The data is safe: the dump is whole, and the store verified the checksum of every byte.",
+        (_, false) => "The data is safe: the dump is whole, and the stored size is the size that was sent.",
+    }
+}
+
+/// Losses first: a table that is gone or rows that fell by half are worth more than any figure.
+fn what_changed(mut mail: Mail, report: &Report) -> Mail {
+    let Some((before, changes)) = &report.changes else { return mail };
+    if changes.rows_after.saturating_mul(2) < changes.rows_before {
+        let (now, then) = (figures::count(changes.rows_after), figures::count(changes.rows_before));
+        mail = mail.warning(format!(
+            "The database has lost more than half of its rows: {now} now, {then} in the backup before."
+        ));
+    }
+    if !changes.tables_gone.is_empty() {
+        mail = mail.warning(format!("Tables that are gone: {}", names(&changes.tables_gone)));
+    }
+    mail.facts("Since the last backup", changed_facts(*before, changes))
+}
+
+fn changed_facts(before: OffsetDateTime, changes: &Changes) -> Vec<Fact> {
+    let mut facts = vec![
+        Fact::at("Last backup", before),
+        Fact::size_change("Dump", changes.bytes_before, changes.bytes_after),
+        Fact::count_change("Rows", changes.rows_before, changes.rows_after),
+    ];
+    if !changes.tables_new.is_empty() {
+        facts.push(Fact::new("New tables", names(&changes.tables_new)));
+    }
+    facts
+}
+
+fn names(tables: &[String]) -> String {
+    let shown = tables.iter().take(NAMED_TABLES).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match tables.len().saturating_sub(NAMED_TABLES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+fn what_was_made(mail: Mail, report: &Report) -> Mail {
+    let dump = &report.footer.dump;
+    let seconds = report.took.as_secs_f64().max(0.001);
+    let mut facts = vec![
+        Fact::size("Stored", report.stored_bytes),
+        Fact::size("Dump", dump.bytes),
+        Fact::count("Tables", report.footer.table_count() as u64),
+        Fact::count("Rows", report.footer.total_rows()),
+        Fact::at("Data as of", report.footer.started),
+        Fact::took("Took", report.took).beside(format!("{}/s", figures::size((dump.bytes as f64 / seconds) as u64))),
+    ];
+    facts.extend(report.address.iter().map(|address| Fact::new("Backup", address)));
+    let promoted = report.promotions.iter().filter(|promotion| promotion.result.is_ok());
+    facts.extend(promoted.map(|promotion| Fact::new("Copied to", &promotion.key)));
+    if let (Some(server), Some(client)) = (&dump.server_version, &dump.pg_dump_version) {
+        facts.push(Fact::new("PostgreSQL", format!("server {server}, pg_dump {client}")));
+    }
+    mail.facts("The backup", facts)
 }
 
 async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail {
-    let headline = format!("{} was not backed up: {}", settings.database.name, chain(error));
-    Mail::new(Kind::Failure, origin(settings, context), headline)
+    let text = context.redact(&chain(error));
+    let headline = format!("{} was NOT backed up: {text}", settings.database.name);
+    let limit = if matches!(error, Error::Interrupted(_)) { TIME_TO_LOOK_IN_A_HURRY } else { TIME_TO_LOOK };
+    let newest = tokio::time::timeout(limit, newest_good(settings)).await.ok().flatten();
+    let mail = Mail::new(Kind::Failure, origin(settings, context), headline);
+    let mail = match &newest {
+        Some(newest) => {
+            let age = figures::duration(newest.age);
+            mail.safety(format!("The newest good backup is {age} old. What changed since then is not backed up."))
+                .in_subject(format!("newest good one {age} old"))
+        }
+        None => mail.safety("No earlier good backup could be found: the data may have no backup at all."),
+    };
+    let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(context.redact(&hint))).into_iter().collect();
+    steps.push(match error.exit() {
+        Exit::Interrupted(Signal::Interrupt | Signal::Terminate) => {
+            Step::run("It was stopped from outside. Make the backup now:", "docker-compose exec backup backup")
+        }
+        _ => Step::run(
+            "Then make the backup now, without waiting for the next night:",
+            "docker-compose exec backup backup",
+        ),
+    });
+    steps.push(Step::run("Check everything without writing anything:", "docker-compose exec backup backup --dry-run"));
+    let facts = newest.map(|newest| {
+        vec![
+            Fact::new("Newest good backup", newest.address),
+            Fact::at("Data as of", newest.taken),
+            Fact::size("Size", newest.bytes),
+        ]
+    });
+    let mut facts = facts.unwrap_or_default();
+    facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab); a restarted container tries at once"));
+    let log = settings.places.logs.join(format!("{}.log", crate::TOOL.log));
+    mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of backup.log", &end_of(&log))
+}
+
+/// The newest backup that stands in the store, or the last that was made here if the store does not answer.
+struct Newest {
+    address: String,
+    taken: OffsetDateTime,
+    age: Duration,
+    bytes: u64,
+}
+
+async fn newest_good(settings: &Settings) -> Option<Newest> {
+    let now = now();
+    let age = |taken: OffsetDateTime| Duration::try_from(now - taken).unwrap_or_default();
+    if let Some(store_settings) = &settings.store {
+        let store = Store::new(store_settings).await;
+        let layout = Layout::new(store_settings.prefix.clone(), settings.database.name.clone());
+        let local = PrimitiveDateTime::new(now.date(), now.time());
+        match run::newest(&store, &layout, local).await {
+            Ok(found) => {
+                let (object, id) = found?;
+                let taken = id.taken.assume_offset(now.offset());
+                return Some(Newest {
+                    address: store.address(&object.key),
+                    taken,
+                    age: age(taken),
+                    bytes: object.bytes,
+                });
+            }
+            Err(error) => log::debug!("{}", chain(&error)),
+        }
+    }
+    let last: LastBackup = Journal::new(&settings.places.state).read(ENTRY)?;
+    Some(Newest { address: last.address, taken: last.started, age: age(last.started), bytes: last.stored_bytes })
+}
+
+/// What a mail shows of a log file. A log that cannot be read is no reason to say nothing.
+fn end_of(log: &std::path::Path) -> Vec<u8> {
+    const SHOWN: u64 = 8 << 10;
+    let read = || {
+        use std::io::{Read, Seek, SeekFrom};
+        let mut file = std::fs::File::open(log)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(SHOWN)))?;
+        let mut end = Vec::new();
+        file.take(SHOWN).read_to_end(&mut end)?;
+        Ok::<_, std::io::Error>(end)
+    };
+    read().unwrap_or_default()
 }

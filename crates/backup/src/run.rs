@@ -10,7 +10,7 @@ use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::postgres::{Client, DumpStream, Server};
-use backup_core::process::{Context, Exit, Failure, Finish, Lock, LockError, chain, now};
+use backup_core::process::{Context, Exit, Finish, Lock, LockError, chain, now};
 use backup_core::store::{Object, PartSize, Store, Stored, Upload};
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -330,9 +330,4 @@ fn finish(exit: Exit, line: Option<String>, document: Value) -> Finish {
         _ => Map::new(),
     };
     Finish { exit, line, document }
-}
-
-/// Whether this failure is one that a person must hear of.
-pub(crate) fn is_worth_a_mail(error: &Error) -> bool {
-    error.exit() != Exit::Locked
 }
