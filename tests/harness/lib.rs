@@ -2,14 +2,21 @@
 //!
 //! | module | what it gives a test |
 //! | --- | --- |
+//! | [`sandbox`] | one tool after another in a world of its own: the way tests read |
 //! | [`postgres`] | a throwaway PostgreSQL server: one shared by the whole test process, or one of the test's own |
+//! | [`store`] | an S3 server in this process, that remembers requests and misbehaves when told to |
+//! | [`mail`] | an SMTP server in this process, that follows a script |
+//! | [`lifeline`] | processes and files that do not outlive the test process |
+//! | [`programs`] | where PostgreSQL's programs are |
 //!
 //! Everything listens on 127.0.0.1 at a port the system chose, or on a Unix socket under [`lifeline::folder`], and nothing
 //! outlives the test process, however it ends. No variable of the person who runs the tests reaches a server or a tool:
 //! every process starts from an empty environment. A program that is missing is a failure that says how to install it.
 
 pub mod lifeline;
+pub mod mail;
 pub mod postgres;
 pub mod programs;
 mod runtime;
+pub mod sandbox;
 pub mod store;

@@ -93,6 +93,22 @@ pub fn command(program: &Path, signal: &str, user: Option<&User>) -> Command {
 
 /// Starts a command from the thread whose death the kernel watches.
 pub fn spawn(mut command: Command) -> io::Result<Child> {
+    in_forker(move || command.spawn())
+}
+
+/// Writes a script that can be run at once.
+///
+/// A file that is open for writing cannot be run ("text file busy"), and a process forked meanwhile would keep it open
+/// for a moment; so the thread that forks is the one that writes.
+pub fn write_executable(path: &Path, script: &str) -> io::Result<()> {
+    let (path, script) = (path.to_owned(), script.to_owned());
+    in_forker(move || {
+        fs::write(&path, script)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+    })
+}
+
+fn in_forker<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> T {
     type Job = Box<dyn FnOnce() + Send>;
     static FORKER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     let forker = FORKER.get_or_init(|| {
@@ -106,7 +122,7 @@ pub fn spawn(mut command: Command) -> io::Result<Child> {
     let (answer, outcome) = mpsc::channel();
     let job = Box::new(move || {
         // The caller waits below, so the receiving end is there.
-        let _ = answer.send(command.spawn());
+        let _ = answer.send(task());
     });
     forker.send(job).expect("the forking thread lives as long as the process");
     outcome.recv().expect("the forking thread answers every job")

@@ -1,3 +1,6 @@
 //! The harness itself, held against real clients: what the other tests lean on has to bear.
 
+mod mail;
 mod postgres;
+mod sandbox;
+mod store;

@@ -1,6 +1,6 @@
 //! The throwaway PostgreSQL server.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use acceptance::postgres::{Cluster, Login};
@@ -71,7 +71,7 @@ fn a_server_of_ones_own_stops_and_starts_with_its_data() {
 fn a_session_can_be_frozen_and_terminated() {
     let cluster = Cluster::start();
     let mut psql = cluster.create_database().psql();
-    psql.env("PGAPPNAME", "sleeper").args(["-c", "SELECT pg_sleep(60)"]);
+    psql.env("PGAPPNAME", "sleeper").args(["-c", "SELECT pg_sleep(60)"]).stderr(Stdio::null());
     let mut client = acceptance::lifeline::spawn(psql).unwrap();
     let backend = cluster.wait_for_backend("sleeper");
     let frozen = cluster.freeze(backend);

@@ -1,15 +1,18 @@
 //! What a store does wrong when a test tells it to.
 
 use std::fmt;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::channel::Channel;
-use http_body_util::{BodyExt, channel};
-use hyper::body::{Body as HttpBody, Incoming};
+use http_body_util::BodyExt;
+use hyper::body::{Body as HttpBody, Frame, Incoming};
 use hyper::{Response, StatusCode};
 use s3s::Body;
+use tokio::sync::mpsc;
 
 /// One thing that goes wrong with a request.
 #[derive(Clone)]
@@ -157,50 +160,69 @@ pub(super) fn pass_answer(body: Body, passage: Passage) -> Body {
     Body::http_body(pass(body, passage))
 }
 
-fn pass<B>(body: B, passage: Passage) -> Channel<Bytes, std::io::Error>
+/// A body that is fed from a channel; an error breaks it off.
+struct Pipe(mpsc::Receiver<io::Result<Bytes>>);
+
+impl HttpBody for Pipe {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        self.0.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+fn pass<B>(body: B, passage: Passage) -> Pipe
 where
     B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
 {
-    let (sender, channel) = Channel::new(1);
-    tokio::spawn(pump(body, passage, sender));
-    channel
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        // Who no longer reads needs no more pieces.
+        let _ = pump(body, passage, &sender).await;
+    });
+    Pipe(receiver)
 }
 
-async fn pump<B>(mut body: B, passage: Passage, mut sender: channel::Sender<Bytes, std::io::Error>)
+async fn pump<B>(
+    mut body: B,
+    passage: Passage,
+    sender: &mpsc::Sender<io::Result<Bytes>>,
+) -> Result<(), mpsc::error::SendError<io::Result<Bytes>>>
 where
-    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B: HttpBody<Data = Bytes> + Unpin,
 {
     let mut passed = 0u64;
-    while let Some(Ok(frame)) = body.frame().await {
-        let Ok(mut data) = frame.into_data() else { continue };
+    loop {
+        if let Some((_, end)) = passage.end_after.as_ref().filter(|(after, _)| passed == *after) {
+            match end {
+                End::Break => return sender.send(Err(io::ErrorKind::ConnectionReset.into())).await,
+                End::Stall => {}
+                End::Tell(notify) => notify.notify_one(),
+            }
+            return std::future::pending().await;
+        }
+        let mut data = match body.frame().await {
+            None => return Ok(()),
+            Some(Err(_)) => return sender.send(Err(io::ErrorKind::UnexpectedEof.into())).await,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+        };
+        let room = passage.end_after.as_ref().map_or(u64::MAX, |(after, _)| after - passed);
+        data.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         while !data.is_empty() {
-            let room = passage.end_after.as_ref().map_or(u64::MAX, |(after, _)| after - passed);
-            let size = data.len().min(PIECE).min(usize::try_from(room).unwrap_or(usize::MAX));
-            let mut piece = data.split_to(size);
-            if let Some(at) = passage.flip.filter(|at| (passed..passed + size as u64).contains(at)) {
+            let mut piece = data.split_to(data.len().min(PIECE));
+            let end = passed + piece.len() as u64;
+            if let Some(at) = passage.flip.filter(|at| (passed..end).contains(at)) {
                 let mut changed = piece.to_vec();
                 changed[usize::try_from(at - passed).expect("within the piece")] ^= 1;
                 piece = changed.into();
             }
             if let Some(rate) = passage.bytes_a_second {
-                tokio::time::sleep(Duration::from_secs_f64(size as f64 / rate as f64)).await;
+                tokio::time::sleep(Duration::from_secs_f64(piece.len() as f64 / rate as f64)).await;
             }
-            passed += size as u64;
-            if size > 0 && sender.send_data(piece).await.is_err() {
-                return;
-            }
-            match &passage.end_after {
-                Some((after, end)) if passed == *after => {
-                    match end {
-                        End::Break => return sender.abort(std::io::ErrorKind::ConnectionReset.into()),
-                        End::Stall => {}
-                        End::Tell(notify) => notify.notify_one(),
-                    }
-                    return std::future::pending().await;
-                }
-                _ => {}
-            }
+            sender.send(Ok(piece)).await?;
+            passed = end;
         }
     }
 }

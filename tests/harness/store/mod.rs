@@ -92,7 +92,7 @@ impl Store {
     /// All keys, sorted.
     pub fn keys(&self) -> Vec<String> {
         let mut keys = Vec::new();
-        collect_keys(&self.bucket(), String::new(), &mut keys);
+        collect_keys(&self.bucket(), "", &mut keys);
         keys.sort();
         keys
     }
@@ -122,6 +122,15 @@ impl Store {
         fs::remove_file(self.path(key)).unwrap_or_else(|e| panic!("remove the object {key}: {e}"));
     }
 
+    /// The ids of multipart uploads that were begun and neither completed nor aborted.
+    pub fn unfinished_uploads(&self) -> Vec<String> {
+        // s3s-fs keeps a file `.upload-ID.json` beside the buckets for each.
+        let entries = fs::read_dir(&self.folder).expect("the server's folder is there");
+        let names =
+            entries.map(|entry| entry.expect("it can be read to its end").file_name().to_string_lossy().into_owned());
+        names.filter_map(|name| Some(name.strip_prefix(".upload-")?.strip_suffix(".json")?.to_owned())).collect()
+    }
+
     fn bucket(&self) -> PathBuf {
         self.folder.join(BUCKET)
     }
@@ -138,13 +147,13 @@ impl Drop for Store {
     }
 }
 
-fn collect_keys(folder: &Path, prefix: String, keys: &mut Vec<String>) {
+fn collect_keys(folder: &Path, prefix: &str, keys: &mut Vec<String>) {
     let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("list {}: {e}", folder.display()));
     for entry in entries {
         let entry = entry.expect("the folder can be read to its end");
         let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
         if entry.file_type().expect("the entry is there").is_dir() {
-            collect_keys(&entry.path(), format!("{name}/"), keys);
+            collect_keys(&entry.path(), &format!("{name}/"), keys);
         } else {
             keys.push(name);
         }

@@ -137,7 +137,7 @@ async fn answer(request: Request<Incoming>, service: &S3Service, desk: &Desk, cu
     match &fault {
         Some(Fault::ResetAfter(0)) => {
             cut.notify_one();
-            std::future::pending().await
+            return std::future::pending().await;
         }
         Some(Fault::ResetAfter(bytes)) => passage.end_after = Some((*bytes, End::Tell(Arc::clone(&cut)))),
         Some(Fault::Throttle(rate)) => passage.bytes_a_second = Some(*rate),

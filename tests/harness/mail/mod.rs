@@ -1,0 +1,7 @@
+//! Mail as it arrives: servers that take it in, and a view of what a reader would see.
+
+mod message;
+mod sink;
+
+pub use message::{Attachment, Letter, Message};
+pub use sink::{Act, Sink};
