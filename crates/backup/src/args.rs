@@ -42,6 +42,10 @@ impl Arguments for Args {
     fn common(&self) -> &CommonArgs {
         &self.common
     }
+
+    fn may_notify(&self) -> bool {
+        !self.no_notify && !self.dry_run
+    }
 }
 
 #[cfg(test)]

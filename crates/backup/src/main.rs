@@ -13,9 +13,10 @@ mod unfinished;
 
 use std::process::ExitCode;
 
+use backup_core::mail::Kind;
 use backup_core::process::{self, Tool};
 
-const TOOL: Tool = Tool { name: "backup", log: "backup" };
+const TOOL: Tool = Tool { name: "backup", log: "backup", failure: Kind::Failure };
 
 fn main() -> ExitCode {
     process::run(TOOL, run::run)

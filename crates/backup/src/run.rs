@@ -10,7 +10,7 @@ use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::postgres::{Client, DumpStream, Server};
-use backup_core::process::{Context, Exit, Finish, Lock, LockError, chain, now};
+use backup_core::process::{Arguments, Context, Exit, Finish, Lock, LockError, chain, now};
 use backup_core::store::{Object, PartSize, Store, Stored, Upload};
 use serde_json::{Map, Value, json};
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -41,7 +41,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         Some(path) => run.into_output(path).await.map(Ended::Made),
         None => run.into_store(&args).await,
     };
-    if !args.no_notify && !args.dry_run {
+    // Whoever asks for a file or a pipe is there to see how it ends.
+    if args.may_notify() && args.output.is_none() {
         notice::tell(&run.settings, context, &ended).await;
     }
     Ok(ended?.finish())

@@ -60,6 +60,11 @@ pub trait Failure: Error + Send + Sync {
     /// The exit code it ends with.
     fn exit(&self) -> Exit;
 
+    /// Whether nobody has been mailed about it: the job could not, or did not come to it.
+    fn is_untold(&self) -> bool {
+        self.exit() == Exit::Config
+    }
+
     /// What a person can do about it, as full sentences.
     fn hint(&self) -> Option<String> {
         None

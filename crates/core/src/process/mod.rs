@@ -3,6 +3,7 @@
 //! A tool hands [`run`] its arguments and its job; errors are printed here and nowhere else. The job is async; it is told
 //! of signals by its [`Context`] and has ten seconds to clean up.
 
+mod alarm;
 mod clock;
 mod exit;
 mod lock;
@@ -28,19 +29,22 @@ pub use progress::Progress;
 pub use signals::{Interrupt, Interrupted, Signal};
 pub use start::StartError;
 
+use crate::mail::Kind;
 use crate::settings::{Environment, Places, Reader, misspelled, secrets};
 use logging::Verbosity;
 
 /// Contract: a stopped tool is gone within ten seconds.
 const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(9);
 
-/// A tool: its name and the name of its log file.
-#[derive(Debug, Clone, Copy)]
+/// A tool: its name, the name of its log file, and the kind of mail that tells of its failure.
+#[derive(Debug, Clone)]
 pub struct Tool {
     /// As it is called.
     pub name: &'static str,
     /// `NAME.log` in the log directory.
     pub log: &'static str,
+    /// For what goes wrong before the job can tell it by itself.
+    pub failure: Kind,
 }
 
 /// The options that every tool has.
@@ -64,13 +68,16 @@ pub struct CommonArgs {
 pub trait Arguments: Parser {
     /// The options that every tool has.
     fn common(&self) -> &CommonArgs;
+
+    /// Whether a failure may be mailed.
+    fn may_notify(&self) -> bool {
+        true
+    }
 }
 
 /// What a job is given.
 #[derive(Debug)]
 pub struct Context {
-    /// The tool that runs.
-    pub tool: Tool,
     /// Its variables.
     pub environment: Environment,
     /// The instant at which the run started, local time.
@@ -111,14 +118,15 @@ pub fn run<A: Arguments, E: Failure + 'static>(
         }
     };
     let common = arguments.common().clone();
-    let ended = start_and_run(tool, &common, |context| async move {
+    let may_notify = arguments.may_notify();
+    let ended = start_and_run(&tool, &common, |context| async move {
         let finish = job(arguments, &context).await;
         finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
     });
     let exit = match ended {
         Ok(finish) => {
             if common.json {
-                output::print_line(&document(tool, finish.exit, finish.document));
+                output::print_line(&document(&tool, finish.exit, finish.document));
             } else if let Some(line) = finish.line {
                 output::print_line(&line);
             }
@@ -131,13 +139,16 @@ pub fn run<A: Arguments, E: Failure + 'static>(
             if let Some(hint) = &hint {
                 log::error!("hint: {hint}");
             }
+            if may_notify && error.is_untold() {
+                alarm::mail(&tool, error.exit(), &text, hint.as_deref());
+            }
             if common.json {
                 let members =
                     json!({ "error": logging::redact(&text), "hint": hint.map(|hint| logging::redact(&hint)) });
                 let serde_json::Value::Object(members) = members else {
                     unreachable!("an object literal is an object")
                 };
-                output::print_line(&document(tool, error.exit(), members));
+                output::print_line(&document(&tool, error.exit(), members));
             }
             error.exit()
         }
@@ -146,7 +157,7 @@ pub fn run<A: Arguments, E: Failure + 'static>(
     exit.into()
 }
 
-fn document(tool: Tool, exit: Exit, members: serde_json::Map<String, serde_json::Value>) -> String {
+fn document(tool: &Tool, exit: Exit, members: serde_json::Map<String, serde_json::Value>) -> String {
     let mut document = serde_json::Map::new();
     document.insert("tool".into(), tool.name.into());
     document.insert("outcome".into(), exit.word().into());
@@ -155,7 +166,11 @@ fn document(tool: Tool, exit: Exit, members: serde_json::Map<String, serde_json:
     serde_json::Value::Object(document).to_string()
 }
 
-fn start_and_run<J>(tool: Tool, common: &CommonArgs, job: impl FnOnce(Context) -> J) -> Result<Finish, Box<dyn Failure>>
+fn start_and_run<J>(
+    tool: &Tool,
+    common: &CommonArgs,
+    job: impl FnOnce(Context) -> J,
+) -> Result<Finish, Box<dyn Failure>>
 where
     J: Future<Output = Result<Finish, Box<dyn Failure>>>,
 {
@@ -189,7 +204,7 @@ where
         runtime.block_on(async {
             let interrupt = Interrupt::listen().map_err(|source| system("listen to signals", source))?;
             let overdue = interrupt.clone();
-            let context = Context { tool, environment, started, interrupt };
+            let context = Context { environment, started, interrupt };
             tokio::select! {
                 ended = job(context) => ended,
                 signal = overdue.overdue(TIME_TO_CLEAN_UP) => Err(Box::new(Overdue(signal)) as Box<dyn Failure>),
@@ -201,7 +216,7 @@ where
     ended.unwrap_or_else(|panic| Err(Box::new(Panicked(panic_text(&*panic)))))
 }
 
-fn start_log(tool: Tool, verbosity: Verbosity, environment: &Environment) {
+fn start_log(tool: &Tool, verbosity: Verbosity, environment: &Environment) {
     let mut reader = Reader::new(environment);
     // A mistake in the places is reported with all the others, when the job reads its settings.
     let file = Places::read(&mut reader).map(|places| places.logs.join(format!("{}.log", tool.log)));
@@ -224,6 +239,10 @@ impl Failure for StartError {
             Self::EnvFile(_) | Self::Config(_) | Self::NoSuchUser(_) => Exit::Config,
             Self::System { .. } => Exit::Failed,
         }
+    }
+
+    fn is_untold(&self) -> bool {
+        true
     }
 }
 
@@ -250,5 +269,9 @@ impl Failure for Panicked {
 
     fn hint(&self) -> Option<String> {
         Some("This is a mistake in the program: please report it with the log.".to_owned())
+    }
+
+    fn is_untold(&self) -> bool {
+        true
     }
 }
