@@ -167,8 +167,7 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
     });
     let mut facts = facts.unwrap_or_default();
     facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab); a restarted container tries at once"));
-    let log = settings.places.logs.join(format!("{}.log", crate::TOOL.log));
-    mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of backup.log", &end_of(&log))
+    mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of the log", &context.log_tail())
 }
 
 /// The newest backup that stands in the store, or the last that was made here if the store does not answer.
@@ -202,19 +201,4 @@ async fn newest_good(settings: &Settings) -> Option<Newest> {
     }
     let last: LastBackup = Journal::new(&settings.places.state).read(ENTRY)?;
     Some(Newest { address: last.address, taken: last.started, age: age(last.started), bytes: last.stored_bytes })
-}
-
-/// What a mail shows of a log file. A log that cannot be read is no reason to say nothing.
-fn end_of(log: &std::path::Path) -> Vec<u8> {
-    const SHOWN: u64 = 8 << 10;
-    let read = || {
-        use std::io::{Read, Seek, SeekFrom};
-        let mut file = std::fs::File::open(log)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(SHOWN)))?;
-        let mut end = Vec::new();
-        file.take(SHOWN).read_to_end(&mut end)?;
-        Ok::<_, std::io::Error>(end)
-    };
-    read().unwrap_or_default()
 }

@@ -78,13 +78,13 @@ pub fn base_variables() -> Vec<(OsString, OsString)> {
 }
 
 impl Child {
-    /// Starts a program with exactly these variables. Its stderr goes to the log line by line; `pipes` says whether stdin
-    /// is fed by us.
+    /// Starts a program with exactly these variables. Its stderr goes to the log line by line, at this level.
     pub fn start(
         program: &Path,
         arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
         variables: &[(OsString, OsString)],
         stdin: Stdio,
+        stderr_level: log::Level,
     ) -> Result<Self, ChildError> {
         let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
         let mut command = Command::new(program);
@@ -101,7 +101,7 @@ impl Child {
             .spawn()
             .map_err(|source| ChildError::NotStarted { program: program.display().to_string(), source })?;
         let last_words = match process.stderr.take() {
-            Some(stderr) => tokio::spawn(keep_last_words(name.clone(), stderr)),
+            Some(stderr) => tokio::spawn(keep_last_words(name.clone(), stderr, stderr_level)),
             None => tokio::spawn(async { String::new() }),
         };
         Ok(Self { name, process, last_words })
@@ -145,7 +145,7 @@ impl Child {
 }
 
 /// Logs what the program says, as far as a person would read it, and keeps the end of it.
-async fn keep_last_words(name: String, stderr: impl AsyncRead + Unpin) -> String {
+async fn keep_last_words(name: String, stderr: impl AsyncRead + Unpin, level: log::Level) -> String {
     let mut stderr = BufReader::new(stderr);
     let mut kept: VecDeque<String> = VecDeque::new();
     let mut said: u64 = 0;
@@ -156,9 +156,9 @@ async fn keep_last_words(name: String, stderr: impl AsyncRead + Unpin) -> String
         }
         said += 1;
         if said <= LOGGED_LINES {
-            log::warn!("{name} says: {}", text.strip_prefix(&format!("{name}: ")).unwrap_or(&text));
+            log::log!(level, "{name} says: {}", text.strip_prefix(&format!("{name}: ")).unwrap_or(&text));
         } else if said == LOGGED_LINES + 1 {
-            log::warn!("{name} says more; only the end of it is kept");
+            log::log!(level, "{name} says more; only the end of it is kept");
         }
         kept.push_back(text);
         while kept.iter().map(String::len).sum::<usize>() > LAST_WORDS_BYTES && kept.len() > 1 {
@@ -215,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn last_words_are_bounded_and_survive_any_bytes() {
         let noise = [b"x".repeat(10_000_000), b"\n\xff\0last\n".to_vec(), b"words".to_vec()].concat();
-        let kept = keep_last_words("pg_dump".into(), &noise[..]).await;
+        let kept = keep_last_words("pg_dump".into(), &noise[..], log::Level::Debug).await;
         assert!(kept.len() <= LAST_WORDS_BYTES, "{}", kept.len());
         assert!(kept.ends_with("\u{fffd}\0last\nwords"), "{kept:?}");
     }
@@ -223,7 +223,8 @@ mod tests {
     #[tokio::test]
     async fn a_child_sees_only_the_variables_it_is_given() {
         let program = Path::new("/usr/bin/env");
-        let mut child = Child::start(program, [""; 0], &[("A".into(), "1".into())], Stdio::null()).unwrap();
+        let mut child =
+            Child::start(program, [""; 0], &[("A".into(), "1".into())], Stdio::null(), log::Level::Warn).unwrap();
         let mut seen = String::new();
         tokio::io::AsyncReadExt::read_to_string(&mut child.stdout().unwrap(), &mut seen).await.unwrap();
         assert_eq!(seen, "A=1\n");
@@ -233,7 +234,8 @@ mod tests {
     #[tokio::test]
     async fn a_child_that_heeds_nothing_is_stopped_and_reaped() {
         let script = ["-c", "trap '' TERM; while :; do sleep 1; done"];
-        let child = Child::start(Path::new("/bin/sh"), script, &base_variables(), Stdio::null()).unwrap();
+        let child =
+            Child::start(Path::new("/bin/sh"), script, &base_variables(), Stdio::null(), log::Level::Warn).unwrap();
         let id = child.process.id().unwrap();
         child.stop().await;
         assert!(!Path::new(&format!("/proc/{id}")).exists());

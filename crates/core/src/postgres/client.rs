@@ -52,7 +52,7 @@ impl Program {
     /// Finds a program, in the directory that the settings name or on `PATH`, and asks for its version.
     pub async fn find(name: &'static str, bin_dir: Option<&Path>) -> Result<Self, PostgresError> {
         let path = locate(name, bin_dir)?;
-        let mut child = Child::start(&path, ["--version"], &base_variables(), Stdio::null())?;
+        let mut child = Child::start(&path, ["--version"], &base_variables(), Stdio::null(), log::Level::Warn)?;
         let mut said = String::new();
         if let Some(stdout) = child.stdout() {
             let read = tokio::time::timeout(VERSION_LIMIT, stdout.take(4096).read_to_string(&mut said)).await;

@@ -40,7 +40,8 @@ impl DumpStream {
             format!("--lock-wait-timeout={}", client.settings.lock_timeout.as_millis()),
             format!("--dbname={}", client.conninfo),
         ];
-        let mut pg_dump = Child::start(&client.pg_dump.path, arguments, &client.variables, Stdio::null())?;
+        let mut pg_dump =
+            Child::start(&client.pg_dump.path, arguments, &client.variables, Stdio::null(), log::Level::Warn)?;
         let Some(stdout) = pg_dump.stdout() else { unreachable!("Child::start pipes stdout, and nobody took it yet") };
         // Only a matter of speed.
         let _ = fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));

@@ -91,9 +91,14 @@ pub enum PostgresError {
     },
 }
 
-/// What a program said, or how it ended where it said nothing.
+/// What a program said, as one line without its own name, or how it ended where it said nothing.
 fn words(how: &str, said: &str) -> String {
-    if said.is_empty() { how.to_owned() } else { format!("{said} ({how})") }
+    if said.is_empty() {
+        return how.to_owned();
+    }
+    let lines = said.lines().map(|line| line.trim().trim_start_matches("psql: ").trim_start_matches("pg_dump: "));
+    let lines: Vec<&str> = lines.map(|line| line.trim_start_matches("error: ")).collect();
+    format!("{} ({how})", lines.join(" "))
 }
 
 impl PostgresError {

@@ -113,7 +113,8 @@ impl Client {
         let mut variables = self.variables.clone();
         // JSON is UTF-8.
         variables.push(("PGCLIENTENCODING".into(), "UTF8".into()));
-        let mut psql = Child::start(&self.psql.path, arguments, &variables, Stdio::null())?;
+        // What it says is part of the error.
+        let mut psql = Child::start(&self.psql.path, arguments, &variables, Stdio::null(), log::Level::Debug)?;
         let stdout = psql.stdout();
         let asked = async {
             let mut answer = Vec::new();

@@ -1,9 +1,10 @@
 //! The log: every line to stderr and to the tool's own file, without secrets.
 
+use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indicatif::MultiProgress;
 use log::{LevelFilter, Log, Metadata, Record};
@@ -55,6 +56,7 @@ pub(super) fn start(verbosity: Verbosity, rust_log: Option<&str>, file: Option<P
         file_level: level.max(LevelFilter::Info),
         redaction: Redaction::new(secrets),
         bars: MultiProgress::new(),
+        tail: Mutex::default(),
     };
     if LOG.set(log).is_err() {
         return;
@@ -69,6 +71,13 @@ pub(super) fn start(verbosity: Verbosity, rust_log: Option<&str>, file: Option<P
     }
 }
 
+/// The last lines of this run, as they stand in the log.
+pub(super) fn tail() -> Vec<u8> {
+    // A panic while the lock was held leaves whole lines.
+    let tail = |log: &Fanout| log.tail.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    LOG.get().map(tail).unwrap_or_default().into()
+}
+
 /// The text without any secret of this process, for mails and results.
 pub(super) fn redact(text: &str) -> String {
     LOG.get().map_or_else(|| text.to_owned(), |log| log.redaction.apply(text))
@@ -80,6 +89,24 @@ struct Fanout {
     file_level: LevelFilter,
     redaction: Redaction,
     bars: MultiProgress,
+    tail: Mutex<VecDeque<u8>>,
+}
+
+/// As much of a run's log as a mail shows.
+const TAIL_BYTES: usize = 8 << 10;
+
+impl Fanout {
+    fn keep_tail(&self, line: &[u8]) {
+        let mut tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        tail.extend(line);
+        let surplus = tail.len().saturating_sub(TAIL_BYTES);
+        tail.drain(..surplus);
+        if surplus > 0 {
+            // The rest of a line that was cut.
+            let rest = tail.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            tail.drain(..rest);
+        }
+    }
 }
 
 impl Log for Fanout {
@@ -93,9 +120,14 @@ impl Log for Fanout {
             self.stderr
                 .log(&Record::builder().metadata(record.metadata().clone()).args(format_args!("{message}")).build());
         });
-        if let Some(path) = self.file.as_ref().filter(|_| record.level() <= self.file_level) {
+        if record.level() > self.file_level {
+            return;
+        }
+        let line = format!("[{}] {} {message}\n", stamp(), record.level());
+        self.keep_tail(line.as_bytes());
+        if let Some(path) = &self.file {
             // Opened for each line, so that a file that logrotate has moved away is followed. A full disk must not stop a job.
-            let _ = append(path, format!("[{}] {} {message}\n", stamp(), record.level()).as_bytes());
+            let _ = append(path, line.as_bytes());
         }
     }
 

@@ -87,6 +87,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// The last lines of this run's log, for a mail.
+    pub fn log_tail(&self) -> Vec<u8> {
+        logging::tail()
+    }
+
     /// The text without any secret of this process.
     pub fn redact(&self, text: &str) -> String {
         logging::redact(text)
