@@ -291,19 +291,26 @@ impl Database {
         run(psql.arg("-f").arg(script));
     }
 
-    /// psql on the Unix socket as the superuser, that stops at the first error and prints bare rows.
+    /// psql that stops at the first error and prints bare rows.
+    pub fn psql(&self) -> Command {
+        let mut psql = self.client("psql");
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"]);
+        psql
+    }
+
+    /// A client program on the Unix socket as the superuser.
     ///
     /// The database goes by the environment: on the command line a name with `=` would be read as connection settings.
-    pub fn psql(&self) -> Command {
-        let mut psql = lifeline::command(&programs::postgres("psql"), "KILL", None);
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"])
+    pub fn client(&self, program: &str) -> Command {
+        let mut client = lifeline::command(&programs::postgres(program), "KILL", None);
+        client
             .env("PGHOST", &self.cluster.server.folder)
             .env("PGPORT", self.cluster.server.port.to_string())
             .env("PGUSER", SUPERUSER)
             .env("PGDATABASE", &self.name)
             .env("PGCONNECT_TIMEOUT", "10")
             .env("HOME", &self.cluster.server.folder);
-        psql
+        client
     }
 }
 

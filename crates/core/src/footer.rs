@@ -20,6 +20,8 @@
 mod facts;
 mod lines;
 mod spelling;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

@@ -38,6 +38,7 @@ mod error;
 mod inventory;
 mod large_object;
 mod lexer;
+mod nesting;
 mod roles;
 mod rows;
 mod statement;

@@ -116,7 +116,7 @@ impl DumpFacts {
 
     /// Rows of all tables.
     pub fn total_rows(&self) -> u64 {
-        self.tables.iter().map(|table| table.rows).sum()
+        self.tables.iter().fold(0, |sum, table| sum.saturating_add(table.rows))
     }
 
     /// One digest over all definitions and their names. Order does not matter.

@@ -21,11 +21,8 @@ impl LargeObject {
 
     /// Adds a piece, as the dump writes it: `\x00ff27`. How the dump cuts an object into pieces does not matter.
     pub(super) fn write(&mut self, text: &[u8]) {
-        let digits = text.strip_prefix(b"\\x");
-        let bytes: Option<Vec<u8>> = digits.and_then(|digits| {
-            digits.chunks(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(*pair.get(1)?)?)).collect()
-        });
         // Servers before 9.0 wrote another form, which then stands for itself.
+        let bytes = text.strip_prefix(b"\\x").and_then(from_hex);
         let bytes = bytes.as_deref().unwrap_or(text);
         self.hash.update(bytes);
         self.len += bytes.len() as u64;
@@ -39,6 +36,26 @@ impl LargeObject {
     }
 }
 
-fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
+/// The value of each hexadecimal digit, and for every other byte a value that no digit has.
+const NIBBLES: [u8; 256] = {
+    let mut values = [0x80; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        values[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
+    }
+    values
+};
+
+fn from_hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let mut odd = 0;
+    let bytes = pairs.iter().map(|[high, low]| {
+        let (high, low) = (NIBBLES[usize::from(*high)], NIBBLES[usize::from(*low)]);
+        odd |= high | low;
+        high << 4 | low
+    });
+    let bytes = bytes.collect();
+    (rest.is_empty() && odd < 0x80).then_some(bytes)
 }

@@ -7,6 +7,7 @@
 //! multibyte character is below 0x80. The encodings where one can be a backslash (SJIS, BIG5, GBK, UHC, JOHAB, GB18030,
 //! `SHIFT_JIS_2004`) exist only for clients; the scanner refuses a dump in one of them.
 
+use super::nesting::Nesting;
 use super::statement::{Kind, Statement};
 
 /// What is kept of a comment: `pg_dump` writes the whole signature of a function into one.
@@ -175,7 +176,7 @@ impl Lexer {
                 self.line.clear();
                 self.state = State::MetaCommand;
             }
-            b';' if self.parentheses == 0 && self.nesting.depth == 0 => {
+            b';' if self.parentheses == 0 && !self.nesting.is_open() => {
                 self.symbol(first);
                 return (1, Some(Event::Statement));
             }
@@ -359,51 +360,6 @@ impl Lexer {
             self.state = State::Code;
         }
         used
-    }
-}
-
-/// How deep a statement is inside the body of a function in standard SQL, whose semicolons do not end it.
-#[derive(Debug, Default)]
-struct Nesting {
-    head: Head,
-    /// Whether the last word was BEGIN.
-    begin: bool,
-    /// BEGIN ATOMIC and CASE that END has not closed.
-    depth: u32,
-}
-
-/// How far the statement has come to being `CREATE [OR REPLACE] {FUNCTION | PROCEDURE}`.
-#[derive(Debug, Default)]
-enum Head {
-    #[default]
-    Empty,
-    Create,
-    Or,
-    Routine,
-    Other,
-}
-
-impl Nesting {
-    /// A word outside of parentheses, in lower case.
-    ///
-    /// `psql` counts every BEGIN, and so trips over a function of that name; ATOMIC tells the two apart.
-    fn word(&mut self, word: &[u8]) {
-        self.head = match (&self.head, word) {
-            (Head::Empty, b"create") | (Head::Or, b"replace") => Head::Create,
-            (Head::Create, b"or") => Head::Or,
-            (Head::Create, b"function" | b"procedure") | (Head::Routine, _) => Head::Routine,
-            _ => Head::Other,
-        };
-        if !matches!(self.head, Head::Routine) {
-            return;
-        }
-        match word {
-            b"atomic" if self.depth == 0 && self.begin => self.depth = 1,
-            b"case" if self.depth > 0 => self.depth += 1,
-            b"end" => self.depth = self.depth.saturating_sub(1),
-            _ => {}
-        }
-        self.begin = word == b"begin";
     }
 }
 

@@ -59,6 +59,12 @@ impl Rows {
         (bytes.len(), false)
     }
 
+    /// The memory that it takes, beyond a fixed part.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.cut.whole.capacity()
+    }
+
     /// Takes a line, the part before it included.
     fn line_ends_block(&mut self, line: &[u8]) -> bool {
         let digest = if self.cut.len > 0 {

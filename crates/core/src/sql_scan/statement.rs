@@ -100,6 +100,12 @@ impl Statement {
         self.long.as_ref().map_or_else(|| Digest::of(&self.text), |long| Digest::from_xxh3(long.digest128()))
     }
 
+    /// The memory that it takes.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.text.capacity() + self.spans.capacity() * size_of::<Span>()
+    }
+
     /// The tokens that were kept.
     pub(super) fn tokens(&self) -> Tokens<'_> {
         let kept = self.spans.partition_point(|span| span.end <= self.text.len());
@@ -143,15 +149,16 @@ impl Token<'_> {
 /// Two quotes are one. Of the escapes, `pg_dump` writes into the texts that are read here only the doubled backslash.
 fn inside_quotes(text: &[u8], quote: u8, escapes: bool) -> Vec<u8> {
     // An `E` may stand before the first quote.
-    let mut bytes = text[..text.len() - 1].iter().copied().skip_while(|byte| *byte != quote).skip(1);
-    let mut inside = Vec::with_capacity(text.len());
-    while let Some(byte) = bytes.next() {
-        if byte == quote || (escapes && byte == b'\\') {
-            inside.extend(bytes.next());
-        } else {
-            inside.push(byte);
-        }
+    let start = memchr::memchr(quote, text).map_or(0, |at| at + 1);
+    let mut rest = &text[start..text.len() - 1];
+    let mut inside = Vec::with_capacity(rest.len());
+    let doubled = |rest: &[u8]| if escapes { memchr::memchr2(quote, b'\\', rest) } else { memchr::memchr(quote, rest) };
+    while let Some(at) = doubled(rest) {
+        inside.extend_from_slice(&rest[..at]);
+        inside.extend(rest.get(at + 1));
+        rest = rest.get(at + 2..).unwrap_or_default();
     }
+    inside.extend_from_slice(rest);
     inside
 }
 

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::footer::{Digest, LargeObjects, ObjectName, SequenceFacts, TableFacts};
 
@@ -204,4 +206,165 @@ fn what_is_no_table_counts_too() {
         found.objects.iter().map(|object| object.name.to_string()).collect::<Vec<_>>(),
         ["EXTENSION public.hstore"]
     );
+}
+
+/// Everything that the scanner tells apart, with its footer.
+fn zoo() -> String {
+    let body = [
+        &label("FUNCTION", "f()"),
+        "CREATE FUNCTION f() AS $_$ ; $$ $_ 'x' COPY public.trap (a) FROM stdin;\n\\.\n $_$;\n",
+        "COMMENT ON FUNCTION f() IS E'\\'a\\\\';\n/* one /* two */ ; */ -- three ; ''\nSELECT 'it''s' -- four\n ;\n",
+        &label("TABLE DATA", "orders"),
+        "COPY public.\"or\"\"d\ners\" (id, \"sta\ntus\") FROM stdin;\n1\tnew\n\\N\t\\\\.\n\\.x\n\\.\n",
+        "COPY public.none  FROM stdin;\n\n\n\\.\n",
+        "COPY public.turned (a, b, c) FROM stdin;\n1\t2\t3\n4\t\\N\t\n\\.\n",
+        "SELECT pg_catalog.setval('public.s', -17, true);\nSET SESSION AUTHORIZATION 'Other one';\n",
+        "SELECT pg_catalog.lo_open('5', 131072);\nSELECT pg_catalog.lowrite(0, '\\x00ff');\nSELECT pg_catalog.lo_close(0);\n",
+        &label("FUNCTION", "g()"),
+        "CREATE FUNCTION g(integer) RETURNS integer\n BEGIN ATOMIC\n SELECT CASE WHEN $1 > 1 THEN 1 - 2 / 3 END;\nEND;\n",
+        &label("POLICY", "p"),
+        "CREATE POLICY p ON public.t TO \"b b\", a USING ((x - -1) = 1);\n",
+    ];
+    format!("{}-- @backup footer 1.0: words\n-- @backup end {{}}\n", dump(&body.concat()))
+}
+
+fn scan_in_pieces(stream: &[u8], mut cuts: Vec<usize>, expected: &DumpFacts) -> Scanned {
+    cuts.sort_unstable();
+    let mut scanner = Scanner::new().expecting(expected);
+    let mut start = 0;
+    for cut in cuts.into_iter().chain([stream.len()]) {
+        scanner.push(&stream[start..cut]).unwrap();
+        start = cut;
+    }
+    assert_eq!(scanner.dumped_bytes(), expected.bytes);
+    scanner.finish().unwrap()
+}
+
+#[test]
+fn the_footer_is_handed_back() {
+    let stream = zoo();
+    let scanned = scan(&stream).unwrap();
+    assert_eq!(scanned.footer, b"-- @backup footer 1.0: words\n-- @backup end {}\n");
+    assert_eq!(scanned.dump.bytes as usize + scanned.footer.len(), stream.len());
+    assert_eq!(scanned.dump, scan(&stream[..scanned.dump.bytes as usize]).unwrap().dump);
+}
+
+#[test]
+fn columns_in_another_order_are_put_right() {
+    let before = facts("COPY public.t (a, b, c) FROM stdin;\n1\t2\t3\n4\t\\N\t\n\\.\n");
+    let after = dump("COPY public.t (b, c, a) FROM stdin;\n2\t3\t1\n\\N\t\t4\n\\.\n");
+    let mut scanner = Scanner::new().expecting(&before);
+    scanner.push(after.as_bytes()).unwrap();
+    assert_eq!(scanner.finish().unwrap().dump.tables, before.tables);
+    assert_ne!(scan(&after).unwrap().dump.tables[0].digest, before.tables[0].digest);
+    // Other columns are other columns, whatever their number.
+    for other in
+        ["COPY public.t (a, b, d) FROM stdin;\n1\t2\t3\n\\.\n", "COPY public.t (c, a) FROM stdin;\n1\t2\n\\.\n"]
+    {
+        let mut scanner = Scanner::new().expecting(&before);
+        scanner.push(dump(other).as_bytes()).unwrap();
+        assert_eq!(scanner.finish().unwrap().dump.tables, facts(other).tables);
+    }
+}
+
+#[test]
+fn the_schema_digest_tells_definitions_apart_and_not_their_order() {
+    let table =
+        |name: &str, columns: &str| format!("{}CREATE TABLE public.{name} ({columns});\n", label("TABLE", name));
+    let schema = |body: String| facts(&body).schema_digest();
+    let one = schema(table("a", "x integer") + &table("b", ""));
+    assert_eq!(one, schema(table("b", "") + "SET default_tablespace = '';\n-- a comment\n" + &table("a", "x integer")));
+    assert_eq!(one, schema(table("a", "x integer") + "\n-- Dumped on Monday\n\n" + &table("b", "")));
+    for other in [
+        table("a", "x integer"),
+        table("a", "x bigint") + &table("b", ""),
+        table("a", "") + &table("b", "x integer"),
+        table("a", "x integer") + &table("b", "") + &table("c", ""),
+        table("a", "x integer") + &table("b", "") + &table("b", ""),
+    ] {
+        assert_ne!(one, schema(other.clone()), "{other}");
+    }
+    let policy = |roles: &str| schema(label("POLICY", "p") + "CREATE POLICY p ON t TO " + roles + " USING (a);\n");
+    assert_eq!(policy("a, \"b b\", c"), policy("c, a, \"b b\""));
+    assert_ne!(policy("a, \"b b\", c"), policy("a, \"b b\""));
+}
+
+#[test]
+fn objects_are_named_as_the_dump_names_them() {
+    for (comment, words) in [
+        ("-- Name: orders; Type: TABLE; Schema: public; Owner: app", "TABLE public.orders"),
+        ("-- Name: sales; Type: SCHEMA; Schema: -; Owner: app", "SCHEMA sales"),
+        ("-- Name: a; Type: x; Type: TABLE; Schema: public; Owner: app; Tablespace: fast", "TABLE public.a; Type: x"),
+        ("-- Name: gr\u{f6}\\n; Type: TABLE; Schema: s; Owner: ", "TABLE s.grö\\\\n"),
+    ] {
+        let found = facts(&format!("{comment}\nSELECT 1;\n"));
+        assert_eq!(found.objects[0].name.to_string(), words);
+    }
+}
+
+#[test]
+fn roles_are_found_wherever_a_dump_names_them() {
+    for (statement, roles) in [
+        ("ALTER TABLE public.t OWNER TO app;", &["app"][..]),
+        ("ALTER FUNCTION public.\"owner to x\"(a integer) OWNER TO \"A \"\"b\";", &["A \"b"]),
+        ("GRANT SELECT(a),UPDATE(b) ON TABLE public.t TO app, \"Ro,le\" WITH GRANT OPTION;", &["Ro,le", "app"]),
+        ("GRANT ALL ON SCHEMA s TO GROUP a GRANTED BY b;", &["a", "b"]),
+        ("GRANT ALL ON SCHEMA public TO PUBLIC;", &[]),
+        ("REVOKE ALL ON TABLE public.t FROM APP;", &["app"]),
+        ("ALTER DEFAULT PRIVILEGES FOR ROLE app IN SCHEMA s GRANT SELECT ON TABLES  TO \"re ad\";", &["app", "re ad"]),
+        ("ALTER DEFAULT PRIVILEGES FOR ROLE app REVOKE ALL ON FUNCTIONS  FROM b;", &["app", "b"]),
+        ("CREATE POLICY p ON public.t FOR SELECT TO a, b USING ((x = 'y'::text));", &["a", "b"]),
+        ("CREATE POLICY p ON public.t USING ((CURRENT_USER = x));", &[]),
+        ("CREATE USER MAPPING FOR app SERVER s OPTIONS (\n    \"user\" 'other'\n);", &["app"]),
+        ("CREATE USER MAPPING FOR PUBLIC SERVER s;", &[]),
+        ("SET SESSION AUTHORIZATION 'it''s';", &["it's"]),
+        ("SET SESSION AUTHORIZATION DEFAULT;", &[]),
+        ("CREATE SCHEMA s AUTHORIZATION app;", &["app"]),
+        ("COMMENT ON TABLE public.t IS 'OWNER TO nobody';", &[]),
+    ] {
+        assert_eq!(facts(&format!("{}{statement}\n", label("ACL", "x"))).roles, roles, "{statement}");
+    }
+}
+
+#[test]
+fn a_long_row_and_a_long_statement_need_no_memory() {
+    let mut scanner = Scanner::new();
+    scanner.push(HEADER.as_bytes()).unwrap();
+    scanner.push(label("FUNCTION", "f()").as_bytes()).unwrap();
+    scanner.push(b"CREATE FUNCTION f() AS $$").unwrap();
+    let block = vec![b'x'; 1024 * 1024];
+    for _ in 0..64 {
+        scanner.push(&block).unwrap();
+        assert!(scanner.lexer.statement.kept_bytes() <= 2 * block.len());
+    }
+    scanner.push(b"$$;\nCOPY public.t (a) FROM stdin;\n").unwrap();
+    for _ in 0..64 {
+        scanner.push(&block).unwrap();
+        assert_eq!(scanner.rows.as_ref().unwrap().kept_bytes(), 0);
+    }
+    scanner.push(b"\n\\.\n").unwrap();
+    scanner.push(END.as_bytes()).unwrap();
+    let found = scanner.finish().unwrap().dump;
+    assert_eq!(found.tables[0].digest, digest_of_rows(&[&block.repeat(64)]));
+    assert_eq!(found.objects.len(), 1);
+}
+
+proptest! {
+    #[test]
+    fn it_does_not_matter_where_the_chunks_end(cuts in prop::collection::vec(0..zoo().len(), 0..60), every in 1usize..9) {
+        let stream = zoo();
+        let mut turned = scan(&stream).unwrap().dump;
+        turned.tables.iter_mut().find(|table| table.name == "public.turned").unwrap().columns.rotate_left(1);
+        let whole = scan_in_pieces(stream.as_bytes(), Vec::new(), &turned);
+        prop_assert_eq!(&whole, &scan_in_pieces(stream.as_bytes(), cuts, &turned));
+        let steps = (0..stream.len()).step_by(every).collect();
+        prop_assert_eq!(&whole, &scan_in_pieces(stream.as_bytes(), steps, &turned));
+    }
+
+    #[test]
+    fn odd_streams_never_panic(bytes in "(COPY a \\(b\\) FROM stdin;\n|\\\\\\.|\n|\\$[a$]|'|\"|E'|/\\*|--|;|SELECT pg_catalog\\.(setval|lowrite|lo_open)\\(|\\PC){0,40}", random in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = scan(&bytes);
+        let _ = scan(&random);
+        let _ = scan([bytes.as_bytes(), &random].concat());
+    }
 }
