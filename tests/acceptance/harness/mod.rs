@@ -4,3 +4,4 @@ mod mail;
 mod postgres;
 mod sandbox;
 mod store;
+mod store_api;
