@@ -22,6 +22,7 @@
 
 mod digest;
 mod listing;
+mod seed;
 mod uploads;
 
 use std::collections::BTreeMap;
@@ -32,20 +33,23 @@ use std::time::SystemTime;
 use aws_smithy_types::base64;
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use hyper::http::Extensions;
-use hyper::{HeaderMap, Method, StatusCode, Uri};
-use s3s::auth::Credentials;
+use hyper::StatusCode;
 use s3s::crypto::{Checksum as _, Md5};
-#[expect(clippy::wildcard_imports, reason = "an input and an output for each operation, named as in the S3 API")]
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumType, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopySource, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
+    ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
+    HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+};
 use s3s::{Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 
 use digest::{Algorithm, Digest};
 pub(in crate::store) use listing::keys;
 use uploads::{Facts, Part, Upload};
-
-use crate::runtime;
 
 /// A single copy request copies no more than this (S3: `CopyObject`).
 const LARGEST_COPY: u64 = 5 * 1024 * 1024 * 1024;
@@ -78,38 +82,6 @@ impl Shelf {
             (id.clone(), upload.key.clone(), upload.parts.len(), bytes)
         };
         self.state().uploads.iter().map(describe).collect()
-    }
-
-    /// Begins an upload as the owner of this access key, as if at this time.
-    pub(super) fn begin(&self, bucket: &str, key: &str, access_key: &str, begun: SystemTime) -> String {
-        let input = CreateMultipartUploadInput { bucket: bucket.into(), key: key.into(), ..Default::default() };
-        let credentials = Credentials { access_key: access_key.to_owned(), secret_key: String::new().into() };
-        let request = S3Request {
-            input,
-            method: Method::POST,
-            uri: Uri::default(),
-            headers: HeaderMap::new(),
-            extensions: Extensions::new(),
-            credentials: Some(credentials),
-            region: None,
-            service: None,
-            trailing_headers: None,
-        };
-        let response = runtime::block_on(self.create_multipart_upload(request)).expect("an upload can be begun");
-        let id = response.output.upload_id.expect("an upload has an id");
-        self.state().uploads.get_mut(&id).expect("just begun").initiated = Timestamp::from(begun);
-        id
-    }
-
-    /// Forgets what was noted about an object whose bytes somebody changed behind the server.
-    pub(super) fn forget(&self, bucket: &str, key: &str) {
-        self.state().facts.remove(&(bucket.to_owned(), key.to_owned()));
-        let encode = |name: &str| base64::encode(name).replace('+', "-").replace('/', "_").replace('=', "");
-        for kind in ["internal", "metadata"] {
-            let name = format!(".bucket-{}.object-{}.{kind}.json", encode(bucket), encode(key));
-            // Nothing was noted of an object that nobody uploaded.
-            let _ = std::fs::remove_file(self.root.join(name));
-        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
