@@ -6,6 +6,7 @@
 //! | [`postgres`] | a throwaway PostgreSQL server: one shared by the whole test process, or one of the test's own |
 //! | [`store`] | an S3 server in this process, that remembers requests and misbehaves when told to |
 //! | [`mail`] | an SMTP server in this process, that follows a script |
+//! | [`proxy`] | a TCP proxy that stalls, resets and swallows connections |
 //! | [`lifeline`] | processes and files that do not outlive the test process |
 //! | [`programs`] | where PostgreSQL's programs are |
 //!
@@ -17,6 +18,7 @@ pub mod lifeline;
 pub mod mail;
 pub mod postgres;
 pub mod programs;
+pub mod proxy;
 mod runtime;
 pub mod sandbox;
 pub mod store;

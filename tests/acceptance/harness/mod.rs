@@ -2,5 +2,7 @@
 
 mod mail;
 mod postgres;
+mod proxy;
 mod sandbox;
 mod store;
+mod store_api;

@@ -11,7 +11,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata};
 use aws_sdk_s3::primitives::ByteStream;
 
 /// A client that does not retry, so that each fault shows.
-fn client(store: &Store, secret: &str) -> Client {
+pub(super) fn client(store: &Store, secret: &str) -> Client {
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(store.endpoint())
@@ -22,7 +22,7 @@ fn client(store: &Store, secret: &str) -> Client {
     Client::from_conf(config.build())
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(future)
 }
 

@@ -1,15 +1,16 @@
 //! A real S3 API server in this process, that can be told to misbehave and remembers what it was asked.
 //!
-//! The server is `s3s` (signatures, the protocol) over `s3s-fs` (objects as files in a folder), on 127.0.0.1 at a free port, with one
-//! bucket and one key pair. In front of it stands a layer that records each request and applies the faults that a test has
+//! The server is `s3s` (signatures, the protocol) over `s3s-fs` (objects as files in a folder) with a layer of our own between them
+//! for what `s3s-fs` lacks (see `shelf`), on 127.0.0.1 at a free port, with one bucket and one key pair. In front of it stands a layer that records each request and applies the faults that a test has
 //! set. One test has one store, so no test sees another's requests, faults or objects.
 
 mod fault;
 mod request;
 mod server;
+mod shelf;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,7 @@ pub use request::{On, Operation, SeenRequest};
 use crate::runtime::Background;
 use crate::{lifeline, postgres};
 use server::Desk;
+use shelf::Shelf;
 
 /// The bucket that every store has.
 pub const BUCKET: &str = "shop-backups";
@@ -26,11 +28,25 @@ pub const BUCKET: &str = "shop-backups";
 /// A running S3 server; it stops, and its objects go, when this is dropped.
 pub struct Store {
     folder: PathBuf,
+    shelf: Shelf,
     port: u16,
     access_key: String,
     secret_key: String,
     desk: Arc<Desk>,
     _server: Background,
+}
+
+/// A multipart upload that is still under way, or was forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnfinishedUpload {
+    /// The id that the server gave it.
+    pub id: String,
+    /// The key that the object would have.
+    pub key: String,
+    /// How many parts have arrived.
+    pub parts: usize,
+    /// Their bytes.
+    pub bytes: u64,
 }
 
 impl Store {
@@ -41,8 +57,9 @@ impl Store {
         let access_key = format!("AKIA{}", postgres::canary("key").to_uppercase());
         let secret_key = format!("s3+/{}==", postgres::canary("aws"));
         let desk = Arc::new(Desk::default());
-        let (port, server) = server::start(&folder, &access_key, &secret_key, Arc::clone(&desk));
-        Self { folder, port, access_key, secret_key, desk, _server: server }
+        let shelf = Shelf::new(&folder);
+        let (port, server) = server::start(shelf.clone(), &access_key, &secret_key, Arc::clone(&desk));
+        Self { folder, shelf, port, access_key, secret_key, desk, _server: server }
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -91,10 +108,7 @@ impl Store {
 
     /// All keys, sorted.
     pub fn keys(&self) -> Vec<String> {
-        let mut keys = Vec::new();
-        collect_keys(&self.bucket(), "", &mut keys);
-        keys.sort();
-        keys
+        shelf::keys(&self.bucket()).expect("the server's folder is there")
     }
 
     /// The bytes of an object.
@@ -108,6 +122,7 @@ impl Store {
         fs::create_dir_all(path.parent().expect("a key is below the bucket"))
             .and_then(|()| fs::write(&path, bytes))
             .unwrap_or_else(|e| panic!("seed the object {key}: {e}"));
+        self.shelf.forget(BUCKET, key);
     }
 
     /// Puts an object there that was last modified at this time.
@@ -122,13 +137,15 @@ impl Store {
         fs::remove_file(self.path(key)).unwrap_or_else(|e| panic!("remove the object {key}: {e}"));
     }
 
-    /// The ids of multipart uploads that were begun and neither completed nor aborted.
-    pub fn unfinished_uploads(&self) -> Vec<String> {
-        // s3s-fs keeps a file `.upload-ID.json` beside the buckets for each.
-        let entries = fs::read_dir(&self.folder).expect("the server's folder is there");
-        let names =
-            entries.map(|entry| entry.expect("it can be read to its end").file_name().to_string_lossy().into_owned());
-        names.filter_map(|name| Some(name.strip_prefix(".upload-")?.strip_suffix(".json")?.to_owned())).collect()
+    /// The multipart uploads that were begun and neither completed nor aborted.
+    pub fn unfinished_uploads(&self) -> Vec<UnfinishedUpload> {
+        let uploads = self.shelf.unfinished().into_iter();
+        uploads.map(|(id, key, parts, bytes)| UnfinishedUpload { id, key, parts, bytes }).collect()
+    }
+
+    /// Begins a multipart upload that nobody will finish, as if at this time, and gives its id.
+    pub fn seed_upload(&self, key: &str, begun: SystemTime) -> String {
+        self.shelf.begin(BUCKET, key, &self.access_key, begun)
     }
 
     fn bucket(&self) -> PathBuf {
@@ -144,18 +161,5 @@ impl Drop for Store {
     fn drop(&mut self) {
         // What is left goes with the folder of the process.
         let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn collect_keys(folder: &Path, prefix: &str, keys: &mut Vec<String>) {
-    let entries = fs::read_dir(folder).unwrap_or_else(|e| panic!("list {}: {e}", folder.display()));
-    for entry in entries {
-        let entry = entry.expect("the folder can be read to its end");
-        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
-        if entry.file_type().expect("the entry is there").is_dir() {
-            collect_keys(&entry.path(), &format!("{name}/"), keys);
-        } else {
-            keys.push(name);
-        }
     }
 }

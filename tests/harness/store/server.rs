@@ -1,7 +1,6 @@
 //! The HTTP server of the store, and the desk where each request is recorded and given its fault.
 
 use std::convert::Infallible;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,13 +13,13 @@ use hyper_util::rt::TokioIo;
 use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s_fs::FileSystem;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use super::fault::{Answer, End, Fault, Passage, pass_answer, pass_request};
 use super::request::{On, SeenRequest};
+use super::shelf::Shelf;
 use crate::runtime::{self, Background};
 
 /// Where requests are recorded and faults are set.
@@ -95,10 +94,9 @@ impl Desk {
     }
 }
 
-/// Serves the objects in `folder` to who has the key pair, on a port of the system's choice.
-pub(super) fn start(folder: &Path, access_key: &str, secret_key: &str, desk: Arc<Desk>) -> (u16, Background) {
-    let objects = FileSystem::new(folder).unwrap_or_else(|e| panic!("serve {}: {e:?}", folder.display()));
-    let mut builder = S3ServiceBuilder::new(objects);
+/// Serves the objects on a shelf to who has the key pair, on a port of the system's choice.
+pub(super) fn start(shelf: Shelf, access_key: &str, secret_key: &str, desk: Arc<Desk>) -> (u16, Background) {
+    let mut builder = S3ServiceBuilder::new(shelf);
     builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
     let service = builder.build();
     let listener = runtime::block_on(TcpListener::bind(("127.0.0.1", 0))).expect("127.0.0.1 has a free port");
