@@ -14,8 +14,8 @@
 //! | [`child`] | starting a program, and being sure that it ends |
 //! | [`store`] | the S3 client: upload, list, copy, read back |
 //! | [`postgres`] | PostgreSQL's client programs: the server's facts, a dump as a stream |
-//! | [`mail`] | what happened → a message (subject, text, HTML) |
 //! | [`journal`] | what each tool last did and how it ended |
+//! | [`mail`] | what happened → a message (subject, text, HTML) → SMTP |
 //! | [`process`] | what every `main` does: variables, log, lock, signals, exit code |
 
 pub mod child;

@@ -15,6 +15,7 @@ use super::message::Message;
 use super::mime;
 use super::outbox::{Claim, Outbox, Slip};
 use super::smtp::{self, Listener, Passed, Patience, SmtpError, Verdict};
+use crate::journal::Journal;
 use crate::settings::Mail;
 
 /// Each step of a conversation: servers that make newcomers wait for their greeting do so for less.
@@ -31,6 +32,7 @@ const OLDEST: time::Duration = time::Duration::days(7);
 pub struct Mailer {
     settings: Mail,
     outbox: Outbox,
+    journal: Journal,
 }
 
 /// What became of a mail, by recipient.
@@ -53,7 +55,7 @@ pub struct Undelivered {
     pub reason: String,
 }
 
-/// How the last mail fared, for the health check.
+/// How the last mail fared: an entry of the journal, for the health check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastMail {
     /// When it was tried.
@@ -63,6 +65,11 @@ pub struct LastMail {
     pub subject: String,
     /// What became of it.
     pub delivery: Delivery,
+}
+
+impl LastMail {
+    /// The name of its entry in the journal.
+    pub const ENTRY: &str = "last-mail";
 }
 
 impl Delivery {
@@ -75,7 +82,7 @@ impl Delivery {
 impl Mailer {
     /// Sends with these settings; what cannot be sent waits in this state directory.
     pub fn new(settings: Mail, state: &Path) -> Self {
-        Self { settings, outbox: Outbox::new(state) }
+        Self { settings, outbox: Outbox::new(state), journal: Journal::new(state) }
     }
 
     /// Sends a mail to everybody who is to be told, and, when that went well, what earlier runs could not send.
@@ -207,14 +214,16 @@ impl Mailer {
         for Undelivered { recipient, reason } in &delivery.failed {
             log::error!("mail `{subject}` given up, {recipient} does not get it: {reason}");
         }
-        self.outbox.record(&LastMail { at: now, subject: subject.to_owned(), delivery: delivery.clone() });
+        let last = LastMail { at: now, subject: subject.to_owned(), delivery: delivery.clone() };
+        if let Err(error) = self.journal.write(LastMail::ENTRY, &last) {
+            log::warn!("{error}: the health check will not know how this mail fared");
+        }
     }
 }
 
-/// How the last mail fared and how many wait, as the state directory tells. `None`: no mail was ever tried.
-pub fn last_mail(state: &Path) -> std::io::Result<(Option<LastMail>, usize)> {
-    let outbox = Outbox::new(state);
-    Ok((outbox.last()?, outbox.waiting()?))
+/// How many mails wait in this state directory for a better time.
+pub fn waiting_mails(state: &Path) -> std::io::Result<usize> {
+    Outbox::new(state).waiting()
 }
 
 fn sort(verdicts: Vec<(Address, Verdict)>) -> Delivery {

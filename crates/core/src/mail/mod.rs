@@ -4,6 +4,9 @@
 //! [`Message`] by the one family of templates, so that every mail of the system reads alike. Rendering is a pure function:
 //! no clock, no environment, no network. Nothing in a report is trusted: names, errors and logs may hold markup, control
 //! characters or megabytes, and a message is still harmless, readable and smaller than what mail clients clip.
+//!
+//! A [`Mailer`] sends it. No caller lets the fate of a mail change the result of its job: what cannot be sent waits in the
+//! state directory for the next tool that runs, and the log and the health check tell of it.
 
 mod clean;
 mod kind;
@@ -16,7 +19,7 @@ mod report;
 mod smtp;
 
 pub use kind::Kind;
-pub use mailer::{Delivery, LastMail, Mailer, Undelivered, last_mail};
+pub use mailer::{Delivery, LastMail, Mailer, Undelivered, waiting_mails};
 pub use message::{Attachment, Message};
 pub use parts::{Bar, Check, Fact, State, Step};
 pub use report::{Origin, Report};

@@ -14,10 +14,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use time::OffsetDateTime;
 
-use super::mailer::LastMail;
-
 const SUFFIX: &str = ".mail";
-const LAST: &str = "last.json";
 
 /// A server that stays down must not fill the disk: beyond this, mails are tried once and not kept.
 const MOST: usize = 100;
@@ -78,7 +75,7 @@ impl Outbox {
     }
 
     fn keep(&self, slip: &Slip, raw: &[u8]) -> io::Result<Held> {
-        self.make_folder()?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         if self.files()?.len() >= MOST {
             return Err(io::Error::other(format!("{MOST} mails wait there already")));
         }
@@ -128,30 +125,6 @@ impl Outbox {
         if let Err(error) = settled {
             log::error!("cannot change {}, so some may get this mail twice: {error}", path.display());
         }
-    }
-
-    /// Writes down how the last mail fared.
-    pub(super) fn record(&self, last: &LastMail) {
-        let written = self.make_folder().and_then(|()| {
-            let mut file = NamedTempFile::with_prefix_in(".last-", &self.folder)?;
-            serde_json::to_writer(&mut file, last)?;
-            file.persist(self.folder.join(LAST)).map_err(|error| error.error)
-        });
-        if let Err(error) = written {
-            log::warn!("cannot write down in {} how this mail fared: {error}", self.folder.display());
-        }
-    }
-
-    /// How the last mail fared. `None`: there was none.
-    pub(super) fn last(&self) -> io::Result<Option<LastMail>> {
-        match std::fs::read(self.folder.join(LAST)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            bytes => Ok(Some(serde_json::from_slice(&bytes?)?)),
-        }
-    }
-
-    fn make_folder(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
     }
 
     /// A file that nobody can see yet, 0600, locked, and on the disk.

@@ -51,7 +51,12 @@ pub enum NotifyOn {
 impl Mail {
     /// Reads them. `Some(None)`: nobody is to be told.
     pub fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
-        let recipients: Option<Recipients> = reader.optional(&name::BACKUP_NOTIFICATION_EMAIL);
+        let recipients = reader.optional(&name::BACKUP_NOTIFICATION_EMAIL);
+        Self::read_for(reader, recipients)
+    }
+
+    /// Reads them, for recipients who were named elsewhere.
+    pub fn read_for(reader: &mut Reader<'_>, recipients: Option<Recipients>) -> Option<Option<Self>> {
         let server: Option<String> = reader.required(&name::MAIL_SMTP_SERVER);
         let port = reader.number(&name::MAIL_SMTP_PORT, 1..=65_535).map(|port| port as u16);
         let security: Option<SmtpSecurity> = reader.optional(&name::MAIL_SMTP_SECURITY);
@@ -104,7 +109,9 @@ impl Mail {
     }
 }
 
-struct Recipients(Vec<Mailbox>);
+/// One or more mailboxes.
+#[derive(Debug, Clone)]
+pub struct Recipients(Vec<Mailbox>);
 
 impl FromStr for Recipients {
     type Err = &'static str;

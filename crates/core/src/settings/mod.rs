@@ -19,7 +19,7 @@ pub use catalog::{ALL, Group, Setting};
 pub use database::Database;
 pub use environment::{EnvFileError, Environment};
 pub use limits::{Compression, Limits};
-pub use mail::{Mail, NotifyOn, SmtpSecurity};
+pub use mail::{Mail, NotifyOn, Recipients, SmtpSecurity};
 pub use places::Places;
 pub use reader::{ConfigError, Problem, Reader, misspelled};
 pub use secret::Secret;
