@@ -8,9 +8,10 @@ mod settings;
 
 use std::process::ExitCode;
 
+use backup_core::mail::Kind;
 use backup_core::process::{self, Tool};
 
-const TOOL: Tool = Tool { name: "notify", log: "notify" };
+const TOOL: Tool = Tool { name: "notify", log: "notify", failure: Kind::Failure };
 
 fn main() -> ExitCode {
     process::run(TOOL, run::run)
