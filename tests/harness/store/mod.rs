@@ -77,6 +77,11 @@ impl Store {
         &self.secret_key
     }
 
+    /// Where its objects are kept as files.
+    pub fn folder(&self) -> PathBuf {
+        self.bucket()
+    }
+
     /// From now on, this goes wrong with these requests. Of several rules that fit, the first one set counts.
     pub fn fault(&self, on: On, fault: Fault) {
         self.desk.add(on, fault);

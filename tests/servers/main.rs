@@ -1,0 +1,80 @@
+//! `servers DIR`: a PostgreSQL server, an S3 store and a mail sink to play with, until this is told to end.
+//!
+//! Writes `DIR/env`, a file of settings for the tools, once all of them answer; keeps the store's objects readable under
+//! `DIR/store`, and writes each mail that comes in as `DIR/mails/NN-SUBJECT.html`, `.txt` and `.eml`. Everything that it
+//! started goes with it.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use acceptance::mail::{Message, Sink};
+use acceptance::postgres::Cluster;
+use acceptance::store::{BUCKET, Store};
+
+/// The database that the tools back up: the name in the guide.
+const DATABASE: &str = "eleganttex";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: servers DIR")?);
+    let mails = folder.join("mails");
+    fs::create_dir_all(&mails)?;
+    let cluster = Cluster::start();
+    cluster.create_database_named(DATABASE);
+    let (store, sink) = (Store::start(), Sink::start());
+    let link = folder.join("store");
+    // One of an earlier run leads nowhere any more.
+    let _ = fs::remove_file(&link);
+    std::os::unix::fs::symlink(store.folder(), &link)?;
+    write_settings(&folder, &cluster, &store, &sink)?;
+
+    let mut written = 0;
+    loop {
+        let messages = sink.messages();
+        for message in &messages[written..] {
+            written += 1;
+            write_mail(&mails, written, message)?;
+        }
+        sleep(Duration::from_millis(100));
+    }
+}
+
+/// In single quotes, so that a shell and dotenvy read the same; moved into place, so that it is there whole or not at all.
+fn write_settings(folder: &Path, cluster: &Cluster, store: &Store, sink: &Sink) -> Result<(), Box<dyn Error>> {
+    let login = cluster.superuser();
+    let settings = [
+        ("DB_HOST", "127.0.0.1".to_owned()),
+        ("DB_PORT", cluster.port().to_string()),
+        ("DB_NAME", DATABASE.to_owned()),
+        ("DB_USER", login.user),
+        ("DB_PASSWORD", login.password),
+        ("S3_ENDPOINT_URL", store.endpoint()),
+        ("S3_BUCKET_NAME", BUCKET.to_owned()),
+        ("AWS_ACCESS_KEY_ID", store.access_key().to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", store.secret_key().to_owned()),
+        ("MAIL_SMTP_SERVER", "127.0.0.1".to_owned()),
+        ("MAIL_SMTP_PORT", sink.port().to_string()),
+        ("MAIL_SMTP_SECURITY", "none".to_owned()),
+        ("MAIL_FROM", "Elegant Tex Backup <backup@example.org>".to_owned()),
+        ("BACKUP_NOTIFICATION_EMAIL", "you@example.org".to_owned()),
+        ("SOCKET_FOLDER", cluster.socket_folder().display().to_string()),
+    ];
+    let lines: String =
+        settings.iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect();
+    let half = folder.join("env.half");
+    fs::write(&half, lines)?;
+    Ok(fs::rename(half, folder.join("env"))?)
+}
+
+fn write_mail(folder: &Path, number: usize, message: &Message) -> std::io::Result<()> {
+    let letter = message.letter();
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let words: Vec<String> = letter.subject.split_whitespace().map(|word| word.chars().map(plain).collect()).collect();
+    let name: String = words.join("-").trim_matches('-').chars().take(80).collect();
+    let stem = folder.join(format!("{number:02}-{name}"));
+    fs::write(stem.with_extension("html"), letter.html)?;
+    fs::write(stem.with_extension("txt"), letter.text)?;
+    fs::write(stem.with_extension("eml"), &message.raw)
+}
