@@ -1,0 +1,97 @@
+//! README, `.env.example` and `--help` say what the code does: where they list settings, they are held against the catalogue.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use acceptance::sandbox::Sandbox;
+use backup_core::settings::{ALL, Group, Setting};
+
+const GROUPS: [(Group, &str); 6] = [
+    (Group::General, "General"),
+    (Group::Database, "The database"),
+    (Group::Store, "The store"),
+    (Group::Work, "How hard, how long"),
+    (Group::Mail, "Mail"),
+    (Group::Places, "Places"),
+];
+
+fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// A file that is not as it should be is written as it should be beside the build, to be looked at and copied.
+fn assert_file(name: &str, is: &str, should_be: &str) {
+    if is != should_be {
+        let path = root().join("target").join(format!("{}.expected", name.trim_start_matches('.')));
+        fs::write(&path, should_be).unwrap();
+        panic!(
+            "{name} and the catalogue of settings differ; as it should be: target/{}",
+            path.file_name().unwrap().display()
+        );
+    }
+}
+
+fn in_group(group: Group) -> impl Iterator<Item = &'static &'static Setting> {
+    ALL.iter().filter(move |setting| setting.group == group)
+}
+
+#[test]
+fn the_readme_lists_every_setting_as_it_is() {
+    let mut table = String::from("| variable | default | meaning |\n| --- | --- | --- |\n");
+    for setting in ALL {
+        let names = std::iter::once(setting.name).chain(setting.fallbacks.iter().copied());
+        let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+        let name = match &names[1..] {
+            [] => names[0].clone(),
+            others => format!("{}, else {}", names[0], others.join(", ")),
+        };
+        let default = setting.default.map_or("–".to_owned(), |default| format!("`{default}`"));
+        writeln!(table, "| {name} | {default} | {} |", setting.meaning).unwrap();
+    }
+    let readme = read("README.md");
+    let (before, rest) = readme.split_once("by a test -->\n").expect("the README has the mark before the settings");
+    let (_, after) = rest.split_once("<!-- end of settings").expect("the README has the mark behind the settings");
+    assert_file("README.md", &readme, &format!("{before}by a test -->\n{table}<!-- end of settings{after}"));
+}
+
+#[test]
+fn the_example_lists_every_setting_and_changes_nothing() {
+    let mut example = String::from(HOW_TO_QUOTE);
+    for (group, title) in GROUPS {
+        writeln!(example, "\n# {title}").unwrap();
+        for setting in in_group(group) {
+            let value = setting.default.unwrap_or(setting.example);
+            let secret = if setting.secret { format!(" (or {}_FILE)", setting.name) } else { String::new() };
+            let quoted =
+                if value.contains(' ') && !value.starts_with('\'') { format!("'{value}'") } else { value.to_owned() };
+            writeln!(example, "\n# {}{secret}\n#{}={quoted}", setting.meaning, setting.name).unwrap();
+        }
+    }
+    assert_file(".env.example", &read(".env.example"), &example);
+}
+
+const HOW_TO_QUOTE: &str = "\
+# Settings of the backup tools. Copy to .env and take the # from the lines that you change; what is shown is the default,
+# or an example where there is none. Required: S3_BUCKET_NAME, and as a rule the AWS keys and DB_PASSWORD.
+#
+# Quoting: put a value in single quotes if it holds anything but letters and digits: DB_PASSWORD='pa$s#w0rd \"x\"'. It then
+# arrives as written, here, in docker-compose and in a shell. A single quote in it is written as '\\''. A line NAME= means unset.
+";
+
+#[test]
+fn help_has_examples_and_every_exit_code() {
+    let sandbox = Sandbox::new();
+    for tool in ["backup", "notify"] {
+        let help = sandbox.command(tool).arg("--help").run().stdout;
+        assert!(help.contains("Examples:"), "{tool}: {help}");
+        for code in ["0", "1", "2", "3", "75", "78", "130", "143"] {
+            let told = help.lines().any(|line| line.trim_start().split_whitespace().next() == Some(code));
+            assert!(told, "{tool} --help does not tell of exit code {code}:\n{help}");
+        }
+    }
+}
