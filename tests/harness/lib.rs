@@ -5,7 +5,9 @@
 //! | [`sandbox`] | one tool after another in a world of its own: the way tests read |
 //! | [`postgres`] | a throwaway PostgreSQL server: one shared by the whole test process, or one of the test's own |
 //! | [`store`] | an S3 server in this process, that remembers requests and misbehaves when told to |
-//! | [`mail`] | an SMTP server in this process, that follows a script |
+//! | [`moto`] | a second S3 store, that somebody else wrote, with versions, tags and locks |
+//! | [`mail`] | an SMTP server in this process, that follows a script; one that somebody else wrote, with TLS |
+//! | [`data`] | scripts that fill a database: a shop of any size, a zoo of everything odd |
 //! | [`proxy`] | a TCP proxy that stalls, resets and swallows connections |
 //! | [`lifeline`] | processes and files that do not outlive the test process |
 //! | [`programs`] | where PostgreSQL's programs are |
@@ -14,8 +16,10 @@
 //! outlives the test process, however it ends. No variable of the person who runs the tests reaches a server or a tool:
 //! every process starts from an empty environment. A program that is missing is a failure that says how to install it.
 
+pub mod data;
 pub mod lifeline;
 pub mod mail;
+pub mod moto;
 pub mod postgres;
 pub mod programs;
 pub mod proxy;

@@ -10,10 +10,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::User;
 
@@ -25,7 +26,7 @@ const LONGEST_FOLDER: usize = 50;
 struct Folder {
     path: PathBuf,
     /// Never waited for, and the pipe to its stdin held open: its end is what tells the janitor that this process is gone.
-    _janitor: Child,
+    _janitor: process::Child,
 }
 
 /// The folder of this test process: short, readable by every user, removed when the process is gone.
@@ -92,8 +93,53 @@ pub fn command(program: &Path, signal: &str, user: Option<&User>) -> Command {
 }
 
 /// Starts a command from the thread whose death the kernel watches.
-pub fn spawn(mut command: Command) -> io::Result<Child> {
+pub fn spawn(mut command: Command) -> io::Result<process::Child> {
     in_forker(move || command.spawn())
+}
+
+/// A server that runs as a process, and is killed when this is dropped.
+pub struct Child {
+    process: process::Child,
+    log: PathBuf,
+}
+
+impl Child {
+    /// Starts it with stdout and stderr going to this file.
+    pub fn spawn_logged(mut command: Command, log: &Path) -> Self {
+        let file = fs::File::create(log).unwrap_or_else(|e| panic!("create {}: {e}", log.display()));
+        command.stdout(file.try_clone().expect("a file can be opened twice")).stderr(file);
+        let shown = format!("{command:?}");
+        let process = spawn(command).unwrap_or_else(|e| panic!("start {shown}: {e}"));
+        Self { process, log: log.to_owned() }
+    }
+
+    /// Waits until the server says where it listens; fails the test if it ends or does not say it in time.
+    pub fn wait_for_port(&self, within: Duration, port: impl Fn(&Path) -> Option<u16>) -> u16 {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(port) = port(&self.log) {
+                return port;
+            }
+            let log = fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(Instant::now() < deadline, "the server did not start within {within:?}:\n{log}");
+            assert!(self.is_running(), "the server ended at once:\n{log}");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        // One that has ended and was not waited for is a zombie: `PID (NAME) Z …`, proc(5).
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id())).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('Z'))
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// Writes a script that can be run at once.

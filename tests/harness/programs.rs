@@ -40,6 +40,13 @@ fn newest_debian_folder() -> Option<PathBuf> {
         .map(|(_, bin)| bin)
 }
 
+/// A program of the servers from `PyPI`, which `scripts/test` installs.
+pub fn server_from_pypi(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/servers/bin").join(name);
+    assert!(path.is_file(), "{} is not there; run scripts/test, which installs it", path.display());
+    path
+}
+
 /// `setpriv` of util-linux: changes the user and ties a child's life to its parent's.
 pub fn setpriv() -> PathBuf {
     on_path("setpriv").unwrap_or_else(|| {

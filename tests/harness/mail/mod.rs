@@ -2,6 +2,8 @@
 
 mod message;
 mod sink;
+mod smtpd;
 
 pub use message::{Attachment, Letter, Message};
 pub use sink::{Act, Sink};
+pub use smtpd::{Certificate, Smtpd, Tls};
