@@ -175,6 +175,9 @@ fn lost(stage: Stage, error: lettre::transport::smtp::Error) -> SmtpError {
             let reply = clean::line(&format!("{code} {text}"), 300);
             SmtpError::Refused { stage, reply, permanent: error.is_permanent() }
         }
+        None if error.is_response() => {
+            SmtpError::Broken { stage, source: "the server hung up, or does not speak SMTP".into() }
+        }
         None => SmtpError::Broken { stage, source: error.into() },
     }
 }
