@@ -4,4 +4,5 @@
 
 mod docs;
 mod harness;
+mod notify;
 mod scan;

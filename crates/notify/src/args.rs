@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
 use backup_core::settings::Recipients;
@@ -9,22 +10,35 @@ use clap::Parser;
 
 const EXAMPLES: &str = "\
 Examples:
-  notify TEST \"Hello\"                            does mail work? tells of every step to the server
+  notify TEST \"Hello\"                            does mail work? tells of every step
   notify SUCCESS \"Export done\" \"42 files\"        a message with details
-  notify FAILURE \"Import failed\" - < import.log  details from stdin, any size; a mail shows both ends
+  notify FAILURE \"Import failed\" - < import.log  details from stdin, of any size
   notify REPORT \"Week 4\" --attach report.pdf     any other word is a general notice
-  notify FAILURE \"Disk full\" --preview mail.html  write the mail to a file, send nothing
+  notify FAILURE \"Disk full\" --preview mail.html writes the mail to a file, sends nothing
 
 Settings come from the environment and from a .env file; .env.example lists them all.";
 
-/// Sends a mail of the backup system to BACKUP_NOTIFICATION_EMAIL.
+static TYPES_AND_EXIT_CODES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "\
+Types:
+  SUCCESS  SUCCESS_WITH_WARNING  FAILURE         of a backup
+  CLEANUP_FAILURE  STORAGE_REPORT                of the retention
+  RESTORE_TEST_SUCCESS  RESTORE_TEST_FAILURE  RESTORE_TEST_INCONCLUSIVE
+  HEALTH_ALERT  HEALTH_RECOVERED
+  TEST                                           tells of every step to the mail server
+
+{EXIT_CODES}"
+    )
+});
+
+/// Sends a mail of the backup system, to whom its settings name.
 ///
 /// What the server refuses for the time being is tried again once, then kept, and sent by the next tool that runs.
 #[derive(Debug, Parser)]
-#[command(name = "notify", version, after_help = EXIT_CODES, before_help = EXAMPLES)]
+#[command(name = "notify", version, after_help = TYPES_AND_EXIT_CODES.as_str(), before_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// SUCCESS, FAILURE, CLEANUP_FAILURE, RESTORE_TEST_SUCCESS, RESTORE_TEST_FAILURE, RESTORE_TEST_INCONCLUSIVE,
-    /// STORAGE_REPORT, HEALTH_ALERT, HEALTH_RECOVERED, TEST, or any other word
+    /// One of the types below, or any other word for a general notice
     #[arg(value_name = "TYPE")]
     pub(crate) kind: OsString,
     /// What happened, in a sentence

@@ -16,6 +16,8 @@ pub(crate) enum Error {
     Details(#[source] std::io::Error),
     #[error("cannot write {}", path.display())]
     Preview { path: PathBuf, source: std::io::Error },
+    #[error("BACKUP_NOTIFICATION_EMAIL is not set, so there is nobody to send a test mail to")]
+    Nobody,
     #[error("the test mail was not accepted")]
     Test(#[source] SmtpError),
 }
@@ -23,7 +25,7 @@ pub(crate) enum Error {
 impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) => Exit::Config,
+            Self::Config(_) | Self::Nobody => Exit::Config,
             Self::Interrupted(Interrupted(signal)) => Exit::Interrupted(*signal),
             Self::Details(_) | Self::Preview { .. } | Self::Test(_) => Exit::Failed,
         }
@@ -32,6 +34,7 @@ impl Failure for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Test(error) => Some(error.hint()),
+            Self::Nobody => Some("Set it to your address, or name one with --to.".to_owned()),
             Self::Config(_) | Self::Interrupted(_) | Self::Details(_) | Self::Preview { .. } => None,
         }
     }

@@ -37,6 +37,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         return preview(path, &report.render());
     }
     let Some(Settings { mail: Some(mail), places }) = settings else {
+        if kind == Kind::Test {
+            return Err(Error::Nobody);
+        }
         log::warn!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
         return Ok(finish(Exit::Done, None, json!({ "skipped": "no recipient" })));
     };

@@ -10,6 +10,8 @@ use super::clean;
 pub enum Kind {
     /// A backup is in the store, verified.
     Success,
+    /// A backup is in the store, verified, but something beside it went wrong.
+    SuccessWithWarning,
     /// No backup was made.
     Failure,
     /// The retention was not carried out, in whole or in part.
@@ -69,7 +71,7 @@ impl Kind {
             Self::Failure | Self::CleanupFailure | Self::RestoreTestFailure => "❌",
             Self::RestoreTestSuccess => "🔍",
             Self::StorageReport => "📊",
-            Self::HealthAlert | Self::RestoreTestInconclusive => "⚠️",
+            Self::SuccessWithWarning | Self::HealthAlert | Self::RestoreTestInconclusive => "⚠️",
             Self::Notice(_) => "ℹ️",
         }
     }
@@ -77,7 +79,7 @@ impl Kind {
     /// What the mail is about.
     pub(super) fn subject_matter(&self) -> &str {
         match self {
-            Self::Success | Self::Failure => "Backup",
+            Self::Success | Self::SuccessWithWarning | Self::Failure => "Backup",
             Self::CleanupFailure => "Cleanup",
             Self::RestoreTestSuccess | Self::RestoreTestFailure | Self::RestoreTestInconclusive => "Restore test",
             Self::StorageReport => "Storage",
@@ -91,6 +93,7 @@ impl Kind {
     pub(super) fn state(&self) -> &'static str {
         match self {
             Self::Success => "succeeded",
+            Self::SuccessWithWarning => "succeeded with a WARNING",
             Self::Failure | Self::CleanupFailure | Self::RestoreTestFailure => "FAILED",
             Self::RestoreTestSuccess => "passed",
             Self::RestoreTestInconclusive => "INCONCLUSIVE",
@@ -106,7 +109,7 @@ impl Kind {
         match self {
             Self::Success | Self::RestoreTestSuccess | Self::HealthRecovered => Tone::Good,
             Self::Failure | Self::CleanupFailure | Self::RestoreTestFailure => Tone::Bad,
-            Self::HealthAlert | Self::RestoreTestInconclusive => Tone::Warning,
+            Self::SuccessWithWarning | Self::HealthAlert | Self::RestoreTestInconclusive => Tone::Warning,
             Self::StorageReport | Self::Test | Self::Notice(_) => Tone::Neutral,
         }
     }
@@ -119,6 +122,7 @@ impl FromStr for Kind {
     fn from_str(word: &str) -> Result<Self, Infallible> {
         Ok(match word.trim().to_uppercase().as_str() {
             "SUCCESS" => Self::Success,
+            "SUCCESS_WITH_WARNING" => Self::SuccessWithWarning,
             "FAILURE" => Self::Failure,
             "CLEANUP_FAILURE" => Self::CleanupFailure,
             "RESTORE_TEST_SUCCESS" => Self::RestoreTestSuccess,

@@ -92,10 +92,12 @@ impl Mailer {
     pub async fn send(&self, message: &Message, now: OffsetDateTime) -> Delivery {
         let until = Instant::now() + WHOLE;
         let delivery = match self.encode(message, now) {
-            Ok((slip, raw)) => self.deliver(self.outbox.put(slip, raw), until).await,
-            Err(delivery) => delivery,
+            Ok((slip, raw)) => self.deliver(self.outbox.put(slip, raw), now, until).await,
+            Err(delivery) => {
+                self.note(now, &message.subject, &delivery);
+                delivery
+            }
         };
-        self.note(now, &message.subject, &delivery);
         if delivery.is_complete() {
             self.send_waiting_until(now, until).await;
         }
@@ -114,20 +116,18 @@ impl Mailer {
         now: OffsetDateTime,
         listener: &mut (dyn FnMut(Passed) + Send),
     ) -> Result<Delivery, SmtpError> {
-        let delivery = match self.encode(message, now) {
-            Ok((slip, raw)) => {
-                let patience = Patience { step: STEP, until: Instant::now() + WHOLE };
-                let ended = smtp::converse(&self.settings, &slip.to, &raw, patience, listener).await;
-                let mut delivery = match &ended {
-                    Ok(verdicts) => sort(verdicts.clone()),
-                    Err(error) => Delivery { waiting: everybody(&slip.to, error), ..Delivery::default() },
-                };
-                delivery.failed.append(&mut delivery.waiting);
-                self.note(now, &message.subject, &delivery);
-                ended.map(|_| delivery)?
-            }
-            Err(delivery) => delivery,
+        let (slip, raw) = match self.encode(message, now) {
+            Ok(encoded) => encoded,
+            Err(delivery) => return Ok(delivery),
         };
+        let (mut delivery, error) = self.attempt(&slip.to, &raw, Instant::now() + WHOLE, listener).await;
+        delivery.failed.append(&mut delivery.waiting);
+        if let Some(error) = error {
+            // Whoever watches is told by the error itself.
+            self.record(now, &slip.subject, &delivery);
+            return Err(error);
+        }
+        self.note(now, &slip.subject, &delivery);
         Ok(delivery)
     }
 
@@ -142,19 +142,16 @@ impl Mailer {
 
     async fn send_waiting_until(&self, now: OffsetDateTime, until: Instant) {
         for mut claim in self.outbox.claim_waiting() {
-            let Slip { subject, written, to } = claim.slip.clone();
-            if now - written > OLDEST {
-                let reason = "it waited for 7 days";
-                let delivery = Delivery { failed: everybody(&to, &reason), ..Delivery::default() };
+            if now - claim.slip.written > OLDEST {
+                let failed = everybody(&claim.slip.to, &"it waited for 7 days");
+                self.note(now, &claim.slip.subject, &Delivery { failed, ..Delivery::default() });
                 self.outbox.settle(&mut claim, Vec::new());
-                self.note(now, &subject, &delivery);
                 continue;
             }
             if Instant::now() + STEP > until {
                 break;
             }
-            let delivery = self.deliver(claim, until).await;
-            self.note(now, &subject, &delivery);
+            let delivery = self.deliver(claim, now, until).await;
             if delivery.accepted.is_empty() {
                 break;
             }
@@ -162,48 +159,53 @@ impl Mailer {
     }
 
     /// Tries a claimed mail, once more where that may help, and leaves in the outbox what still waits.
-    async fn deliver(&self, mut claim: Claim, until: Instant) -> Delivery {
-        let mut silent = |passed: Passed| log::debug!("mail: {}", passed.found);
-        let (mut delivery, may_pass) = self.attempt(&claim.slip.to, &claim.raw, until, &mut silent).await;
+    async fn deliver(&self, mut claim: Claim, now: OffsetDateTime, until: Instant) -> Delivery {
+        let mut quietly = |passed: Passed| log::debug!("mail: {}", passed.found);
+        let (mut delivery, mut error) = self.attempt(&claim.slip.to, &claim.raw, until, &mut quietly).await;
+        let may_pass = error.as_ref().is_none_or(SmtpError::may_pass) && !delivery.waiting.is_empty();
         if may_pass && Instant::now() + PAUSE + STEP < until {
             tokio::time::sleep(PAUSE).await;
             let left = addresses(&delivery.waiting);
-            let (again, _) = self.attempt(&left, &claim.raw, until, &mut silent).await;
-            delivery.accepted.extend(again.accepted);
-            delivery.failed.extend(again.failed);
-            delivery.waiting = again.waiting;
+            let again = self.attempt(&left, &claim.raw, until, &mut quietly).await;
+            delivery.accepted.extend(again.0.accepted);
+            delivery.failed.extend(again.0.failed);
+            delivery.waiting = again.0.waiting;
+            error = again.1;
         }
         self.outbox.settle(&mut claim, addresses(&delivery.waiting));
         if !claim.is_kept() {
             delivery.failed.append(&mut delivery.waiting);
         }
+        self.note(now, &claim.slip.subject, &delivery);
+        if let Some(error) = error {
+            log::error!("hint: {}", error.hint());
+        }
         delivery
     }
 
-    /// One conversation. Says too whether another may go better at once.
-    async fn attempt(&self, to: &[Address], raw: &[u8], until: Instant, listener: Listener<'_>) -> (Delivery, bool) {
-        let patience = Patience { step: STEP, until };
-        match smtp::converse(&self.settings, to, raw, patience, listener).await {
-            Ok(verdicts) => {
-                let delivery = sort(verdicts);
-                let may_pass = !delivery.waiting.is_empty();
-                (delivery, may_pass)
-            }
+    /// One conversation: what became of the mail, and the error that ended it early.
+    async fn attempt(
+        &self,
+        to: &[Address],
+        raw: &[u8],
+        until: Instant,
+        listener: Listener<'_>,
+    ) -> (Delivery, Option<SmtpError>) {
+        match smtp::converse(&self.settings, to, raw, Patience { step: STEP, until }, listener).await {
+            Ok(verdicts) => (sort(verdicts), None),
             Err(error) => {
-                log::error!("{error}");
-                log::error!("hint: {}", error.hint());
                 let nobody = everybody(to, &error);
                 let delivery = if error.refuses_the_mail() {
                     Delivery { failed: nobody, ..Delivery::default() }
                 } else {
                     Delivery { waiting: nobody, ..Delivery::default() }
                 };
-                (delivery, error.may_pass())
+                (delivery, Some(error))
             }
         }
     }
 
-    /// Tells the log and the health check.
+    /// Tells the log, and the health check.
     fn note(&self, now: OffsetDateTime, subject: &str, delivery: &Delivery) {
         if !delivery.accepted.is_empty() {
             log::info!("mail `{subject}` accepted for {}", delivery.accepted.join(", "));
@@ -214,6 +216,10 @@ impl Mailer {
         for Undelivered { recipient, reason } in &delivery.failed {
             log::error!("mail `{subject}` given up, {recipient} does not get it: {reason}");
         }
+        self.record(now, subject, delivery);
+    }
+
+    fn record(&self, now: OffsetDateTime, subject: &str, delivery: &Delivery) {
         let last = LastMail { at: now, subject: subject.to_owned(), delivery: delivery.clone() };
         if let Err(error) = self.journal.write(LastMail::ENTRY, &last) {
             log::warn!("{error}: the health check will not know how this mail fared");

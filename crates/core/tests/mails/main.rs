@@ -20,6 +20,11 @@ fn success() {
 }
 
 #[test]
+fn success_with_warning() {
+    assert_mail("success_with_warning", samples::success_with_warning());
+}
+
+#[test]
 fn failure() {
     assert_mail("failure", samples::failure());
 }

@@ -48,6 +48,15 @@ pub(crate) fn success() -> Report {
         )
 }
 
+pub(crate) fn success_with_warning() -> Report {
+    Report::new(Kind::SuccessWithWarning, origin("backup"), "eleganttex was backed up, but not copied to weekly.")
+        .safety("The data is safe: the daily backup is whole and verified. The next run fills the missing slot.")
+        .in_subject("stored, not promoted")
+        .warning("cannot copy to weekly/2025/week-04: AccessDenied")
+        .facts("This backup", [Fact::size("Stored", 191_234_567), Fact::new("Stored as", KEY)])
+        .steps("What to do", [Step::say("Grant s3:PutObject on acme-backups/db-backups/weekly/ to the backup user.")])
+}
+
 pub(crate) fn failure() -> Report {
     Report::new(
         Kind::Failure,

@@ -1,6 +1,7 @@
 //! The conversation itself.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -14,6 +15,9 @@ use super::wire::{self, Wire};
 use super::{Listener, Passed, Patience, SmtpError, Stage, tls};
 use crate::mail::clean;
 use crate::settings::{Mail, SmtpSecurity};
+
+/// How long one of several addresses may take to answer.
+const PER_ADDRESS: Duration = Duration::from_secs(5);
 
 /// What the server said to one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub(in crate::mail) async fn converse(
     let mut connection = open(settings, patience, &mut *listener).await?;
     let verdicts = hand_over(&mut connection, settings, recipients, raw, patience, &mut *listener).await?;
     // The mail is the server's; whether it hears us leave makes no difference.
-    let _ = tokio::time::timeout(std::time::Duration::from_secs(2), connection.quit()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(2), connection.quit()).await;
     Ok(verdicts)
 }
 
@@ -130,7 +134,10 @@ async fn hand_over(
     let sent = async { connection.message(raw).await.map_err(|error| lost(Stage::Accept, error)) };
     let receipt = patience.wait(Stage::Accept, sent).await?;
     let receipt: Vec<&str> = receipt.message().collect();
-    listener(Passed { stage: Stage::Accept, found: clean::line(&receipt.join(" "), 300) });
+    listener(Passed {
+        stage: Stage::Accept,
+        found: clean::line(&format!("the server took the mail: {}", receipt.join(" ")), 300),
+    });
     Ok(verdicts)
 }
 
@@ -150,9 +157,18 @@ async fn look_up(settings: &Mail) -> Result<Vec<SocketAddr>, SmtpError> {
     if found.is_empty() { Err(failed(std::io::Error::other("the name has no address"))) } else { Ok(found) }
 }
 
+/// The first address that answers. None may use up the time of the others: an IPv6 address that nothing leads to often comes
+/// before the IPv4 address that works.
 async fn connect(settings: &Mail, addresses: &[SocketAddr]) -> Result<TcpStream, SmtpError> {
-    let failed = |source| SmtpError::Connect { server: settings.server.clone(), port: settings.port, source };
-    TcpStream::connect(addresses).await.map_err(failed)
+    let mut last = std::io::Error::from(std::io::ErrorKind::TimedOut);
+    for address in addresses {
+        match tokio::time::timeout(PER_ADDRESS, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) => last = error,
+            Err(_) => last = std::io::ErrorKind::TimedOut.into(),
+        }
+    }
+    Err(SmtpError::Connect { server: settings.server.clone(), port: settings.port, source: last })
 }
 
 /// How we name ourselves: a container's host name is no name on the Internet, and RFC 5321, section 4.1.4, then wants the
@@ -174,6 +190,9 @@ fn lost(stage: Stage, error: lettre::transport::smtp::Error) -> SmtpError {
             let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
             let reply = clean::line(&format!("{code} {text}"), 300);
             SmtpError::Refused { stage, reply, permanent: error.is_permanent() }
+        }
+        None if error.is_response() => {
+            SmtpError::Broken { stage, source: "the server hung up, or does not speak SMTP".into() }
         }
         None => SmtpError::Broken { stage, source: error.into() },
     }

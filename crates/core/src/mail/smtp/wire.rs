@@ -76,8 +76,9 @@ async fn read_reply(reader: &mut BufReader<&mut TcpStream>, stage: Stage) -> Res
         if read == 0 {
             return Err(broken(stage, "the server hung up"));
         }
-        // `250-` goes on, `250 ` is the last line.
-        if reply.get(begin + 3) != Some(&b'-') {
+        // `250-` goes on, `250 ` is the last line; what is neither will not parse.
+        let goes_on = matches!(&reply[begin..], [a, b, c, b'-', ..] if [a, b, c].into_iter().all(u8::is_ascii_digit));
+        if !goes_on {
             break;
         }
     }
