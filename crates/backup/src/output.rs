@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use backup_core::store::{Stored, Upload};
 use tempfile::NamedTempFile;
@@ -46,7 +47,7 @@ impl Sink<'_> {
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match self {
-            Self::Store(upload, unfinished) => Ok(upload.write(bytes, |orphan| unfinished.begun(orphan)).await?),
+            Self::Store(upload, unfinished) => Ok(upload.write(bytes, *unfinished).await?),
             Self::File { half, path } => {
                 half.write_all(bytes).map_err(|source| Error::Output { path: path.clone(), source })
             }
@@ -57,7 +58,7 @@ impl Sink<'_> {
     /// Ends it well: from here on the backup is there.
     pub(crate) async fn complete(&mut self) -> Result<Written, Error> {
         match self {
-            Self::Store(upload, _) => Ok(Written::Stored(upload.complete().await?)),
+            Self::Store(upload, unfinished) => Ok(Written::Stored(upload.complete(*unfinished).await?)),
             Self::File { half, path } => {
                 let failed = |source| Error::Output { path: path.clone(), source };
                 half.as_file().sync_all().map_err(failed)?;
@@ -69,10 +70,10 @@ impl Sink<'_> {
         }
     }
 
-    /// Takes back what can be taken back.
-    pub(crate) async fn abort(&mut self) {
-        if let Self::Store(upload, _) = self {
-            upload.abort().await;
+    /// Takes back what can be taken back in this time.
+    pub(crate) async fn abort(&mut self, within: Duration) {
+        if let Self::Store(upload, unfinished) = self {
+            upload.abort(within, *unfinished).await;
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) async fn promote(
 ) -> Vec<Promotion> {
     let mut promotions = Vec::new();
     for (tier, key) in slots {
-        let copied = store.copy(stored, &key, CopyLimits::default(), |orphan| unfinished.begun(orphan)).await;
+        let copied = store.copy(stored, &key, CopyLimits::default(), unfinished).await;
         match &copied {
             Ok(_) => log::info!("promoted to {tier}: {}", store.address(&key)),
             Err(error) => log::error!("not promoted to {tier}: {error}"),

@@ -28,6 +28,12 @@ use crate::unfinished::Unfinished;
 /// The name of the journal's entry.
 pub(crate) const ENTRY: &str = "last-backup";
 
+/// How long it may take to take back what a failed run has uploaded.
+const TIME_TO_ABORT: Duration = Duration::from_secs(60);
+
+/// The same when the tool was told to end, and has ten seconds for everything.
+const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
+
 /// Runs `backup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
     let settings = Settings::read(&context.environment, args.output.is_none())?;
@@ -162,7 +168,6 @@ impl<'c> Run<'c> {
             log::warn!("{error}; a table went away while it was dumped: trying once more");
             made = self.dump(&mut begin(), &client, &server).await;
         }
-        unfinished.ended();
         let made = made?;
         let Written::Stored(stored) = &made.written else { unreachable!("an upload ends as a stored object") };
         let stored = stored.clone();
@@ -201,8 +206,10 @@ impl<'c> Run<'c> {
             },
             dump.stop()
         );
-        if made.is_err() {
-            sink.abort().await;
+        match &made {
+            Ok(_) => {}
+            Err(Error::Interrupted(_)) => sink.abort(TIME_TO_ABORT_IN_A_HURRY).await,
+            Err(_) => sink.abort(TIME_TO_ABORT).await,
         }
         made
     }

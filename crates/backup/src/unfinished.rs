@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use backup_core::journal::Journal;
-use backup_core::store::{Orphan, Store};
+use backup_core::store::{Ledger, Orphan, Store};
 
 const ENTRY: &str = "unfinished-uploads";
 
@@ -17,18 +17,6 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     pub(crate) fn new(journal: &Journal) -> Self {
         Self { journal: journal.clone(), known: RefCell::new(journal.read(ENTRY).unwrap_or_default()) }
-    }
-
-    /// An upload was begun.
-    pub(crate) fn begun(&self, upload: &Orphan) {
-        self.known.borrow_mut().push(upload.clone());
-        self.write_down();
-    }
-
-    /// All uploads of this run have ended, well or not.
-    pub(crate) fn ended(&self) {
-        self.known.borrow_mut().clear();
-        self.write_down();
     }
 
     /// Aborts what is left of earlier runs, or of this one. What cannot be aborted is tried again next time.
@@ -51,5 +39,17 @@ impl Unfinished {
         if let Err(error) = self.journal.write(ENTRY, &*self.known.borrow()) {
             log::debug!("{error}: an unfinished upload would not be found after a crash");
         }
+    }
+}
+
+impl Ledger for Unfinished {
+    fn begun(&self, upload: &Orphan) {
+        self.known.borrow_mut().push(upload.clone());
+        self.write_down();
+    }
+
+    fn ended(&self, upload: &Orphan) {
+        self.known.borrow_mut().retain(|known| known != upload);
+        self.write_down();
     }
 }

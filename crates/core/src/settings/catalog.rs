@@ -89,6 +89,7 @@ settings! {
     #[Store] S3_STORAGE_CLASS, "STANDARD_IA", "storage class of every object written (default: the bucket's own)";
     #[Store] S3_SERVER_SIDE_ENCRYPTION, "aws:kms", "AES256, aws:kms or aws:kms:dsse (default: the bucket's own)";
     #[Store] S3_SSE_KMS_KEY_ID, "alias/backups", "the KMS key, with aws:kms";
+    #[Store] AWS_MAX_ATTEMPTS = "7", "7", "how often a request is tried before it has failed";
     #[Store] BACKUP_S3_PREFIX = "db-backups", "db-backups", "the folder in the bucket that is ours";
 
     #[Work] BACKUP_COMPRESSION_LEVEL = "6", "6", "1 (fast) to 12 (small)";

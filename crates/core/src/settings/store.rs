@@ -26,9 +26,11 @@ pub struct Store {
     pub storage_class: Option<String>,
     /// Server-side encryption of every object written.
     pub encryption: Option<Encryption>,
+    /// How often a request is tried before it has failed.
+    pub tries: u32,
     /// How long a connection may take.
     pub connect_timeout: Duration,
-    /// How long one answer may take, beyond what its bytes need on a slow link.
+    /// How long nothing may move while a request is under way.
     pub stall_timeout: Duration,
 }
 
@@ -63,6 +65,7 @@ impl Store {
         let path_style = reader.flag(&name::S3_FORCE_PATH_STYLE).unwrap_or(endpoint.is_some());
         let storage_class: Option<StorageClass> = reader.optional(&name::S3_STORAGE_CLASS);
         let encryption = encryption(reader);
+        let tries = reader.number(&name::AWS_MAX_ATTEMPTS, 1..=100);
         let connect_timeout = reader.duration(&name::BACKUP_CONNECT_TIMEOUT);
         let stall_timeout = reader.duration(&name::BACKUP_STALL_TIMEOUT);
         Some(Self {
@@ -74,6 +77,7 @@ impl Store {
             path_style,
             storage_class: storage_class.map(|class| class.0),
             encryption,
+            tries: tries?,
             connect_timeout: connect_timeout?,
             stall_timeout: stall_timeout?,
         })

@@ -1,20 +1,38 @@
 //! The client: one for all requests, with every wait bounded.
+//!
+//! The longest that a run can hang on a store that swallows everything and never answers, at the defaults (7 tries, pauses of
+//! 1 s, doubling, up to 20 s, before jitter: a minute in all):
+//!
+//! | stage | each try ends | the stage ends |
+//! | --- | --- | --- |
+//! | keys from a role or a profile | after 5 s | at once: it is not tried again |
+//! | no connection (`BACKUP_CONNECT_TIMEOUT`) | after 10 s | after 2 minutes |
+//! | list, look, begin or abort an upload, delete | after 30 s | after 4½ minutes |
+//! | put, part, complete, copy | once nothing moved for 10 minutes (`BACKUP_STALL_TIMEOUT`) | after 71 minutes |
+//! | read back the end of an object | | after 5 minutes |
+//! | abort an upload after SIGTERM or SIGINT | | after 5 s |
+//!
+//! and never longer than `BACKUP_RUN_TIMEOUT`. What is slow but moves is not ended: the limit on large requests is one on
+//! silence, not on time.
 
+use std::error::Error;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
-use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_sdk_s3::config::{Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_s3::config::{
+    Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation, StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
-use time::OffsetDateTime;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 
-use super::{StoreError, StoreErrorKind};
+use super::error::Attempt;
+use super::retry::{Damaged, TooMany};
+use super::stall::Watched;
 use crate::settings::{self, Encryption};
-
-/// Tries per request. Together with the SDK's pauses (1 s, doubling, up to 20 s, jittered) about a minute.
-const TRIES: u32 = 7;
 
 /// The longest that a request without a large body may take, each time it is tried.
 const SMALL_REQUEST: Duration = Duration::from_secs(30);
@@ -25,32 +43,18 @@ pub struct Store {
     pub(super) s3: aws_sdk_s3::Client,
     pub(super) bucket: String,
     pub(super) storage_class: Option<StorageClass>,
-    pub(super) encryption: Option<Encryption>,
+    encryption: Option<Encryption>,
+    connect: Duration,
     small_request: Duration,
-    large_request: Duration,
-}
-
-/// An object as a listing shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Object {
-    /// Its key.
-    pub key: String,
-    /// Its size.
-    pub bytes: u64,
-    /// When the store received it.
-    pub modified: Option<OffsetDateTime>,
 }
 
 impl Store {
     /// Makes the client. Nothing is sent yet.
     pub async fn new(settings: &settings::Store) -> Self {
         let small_request = SMALL_REQUEST.min(settings.stall_timeout);
-        let tries = std::env::var("AWS_MAX_ATTEMPTS").ok().and_then(|tries| tries.parse().ok()).unwrap_or(TRIES);
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(settings.region.clone()))
-            .retry_config(RetryConfig::standard().with_max_attempts(tries))
-            // Bytes that stop to flow end a try long before its time is up.
-            .stalled_stream_protection(StalledStreamProtectionConfig::enabled().grace_period(small_request).build())
+            .retry_config(RetryConfig::standard().with_max_attempts(settings.tries))
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(settings.connect_timeout)
@@ -65,19 +69,28 @@ impl Store {
         if let Some(endpoint) = &settings.endpoint {
             loader = loader.endpoint_url(endpoint.as_str());
         }
+        let tls = Provider::Rustls(CryptoMode::AwsLc);
+        let client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        // The SDK's own budget of retries protects a service from thousands of clients. Here are a few requests at a time, and a
+        // night-long upload to a store that throttles now and then would use it up, and fail with tries left.
+        let budget = RetryPartition::custom("backup").token_bucket(TokenBucket::unlimited()).build();
         let config = aws_sdk_s3::config::Builder::from(&loader.load().await)
             .force_path_style(settings.path_style)
             // Checksums are ours to send, and to leave out where a store refuses them.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .http_client(Watched { client, limit: settings.stall_timeout })
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .retry_partition(budget)
+            .retry_classifier(TooMany)
             .build();
         Self {
             s3: aws_sdk_s3::Client::from_conf(config),
             bucket: settings.bucket.to_string(),
             storage_class: settings.storage_class.as_deref().map(StorageClass::from),
             encryption: settings.encryption.clone(),
+            connect: settings.connect_timeout,
             small_request,
-            large_request: settings.stall_timeout,
         }
     }
 
@@ -86,10 +99,14 @@ impl Store {
         format!("s3://{}/{key}", self.bucket)
     }
 
-    /// The limits of a request whose body, or whose work in the store, is large.
-    pub(super) fn patient(&self) -> aws_sdk_s3::config::Builder {
-        let limits = TimeoutConfig::builder().operation_attempt_timeout(self.large_request).build();
-        aws_sdk_s3::config::Builder::new().timeout_config(limits)
+    /// For a request whose body, or whose work in the store, is large, and whose errors are of type `E`: it may take any time
+    /// as long as something moves.
+    pub(super) fn patient<E>(&self) -> aws_sdk_s3::config::Builder
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let limits = TimeoutConfig::builder().connect_timeout(self.connect).disable_operation_attempt_timeout().build();
+        aws_sdk_s3::config::Builder::new().timeout_config(limits).retry_classifier(Damaged::<E>::new())
     }
 
     pub(super) fn server_side_encryption(&self) -> (Option<ServerSideEncryption>, Option<String>) {
@@ -97,51 +114,12 @@ impl Store {
         (algorithm, self.encryption.as_ref().and_then(|encryption| encryption.kms_key.clone()))
     }
 
-    /// Whether the store can be listed under this prefix: the bucket is there, the keys are good.
-    pub async fn check(&self, prefix: &str) -> Result<(), StoreError> {
-        let listed = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(1).send().await;
-        listed.map(|_| ()).map_err(|error| StoreError::from_sdk(format!("list {}", self.address(prefix)), &error))
-    }
-
-    /// All objects whose keys start so, in the order of their keys. All of them or an error.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut objects = Vec::new();
-        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| StoreError::from_sdk(format!("list {}", self.address(prefix)), &error))?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
-                Some(Object {
-                    key: object.key?,
-                    bytes: u64::try_from(object.size?).ok()?,
-                    modified: object.last_modified.and_then(|at| OffsetDateTime::from_unix_timestamp(at.secs()).ok()),
-                })
-            }));
-        }
-        // A store may list in another order than S3 does.
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
-    }
-
-    /// The object under exactly this key, by a listing: unlike `HeadObject`, it tells a missing key from a missing right.
-    pub async fn find(&self, key: &str) -> Result<Option<Object>, StoreError> {
-        Ok(self.list(key).await?.into_iter().find(|object| object.key == key))
-    }
-
-    /// Fails where an object already stands under the key.
-    pub async fn check_free(&self, key: &str) -> Result<(), StoreError> {
-        match self.find(key).await? {
-            None => Ok(()),
-            Some(_) => Err(self.taken(key)),
-        }
-    }
-
-    pub(super) fn taken(&self, key: &str) -> StoreError {
-        let attempt = format!("write {}", self.address(key));
-        StoreError::new(StoreErrorKind::Taken, attempt, "an object already stands under this key")
-    }
-
     /// How long a request without a large body may take.
     pub(super) fn small_request(&self) -> Duration {
         self.small_request
+    }
+
+    pub(super) fn to_write(&self, key: &str) -> Attempt {
+        Attempt::new(format!("write {}", self.address(key)), "s3:PutObject on the prefix")
     }
 }

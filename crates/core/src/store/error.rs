@@ -1,20 +1,43 @@
 //! What the store answered, in words a person can act on.
 
 use std::error::Error;
+use std::fmt;
 
 use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_types::retry::ErrorKind;
+
+use super::retry::DAMAGED;
 
 /// Something the store could not or would not do.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {attempt}: {reason}")]
 pub struct StoreError {
     /// What was tried, on what.
-    pub attempt: String,
+    pub attempt: Attempt,
     /// What kind of failure it is.
     pub kind: StoreErrorKind,
     /// Why, in the store's words or ours.
     pub reason: String,
+}
+
+/// What was tried, on what, and the permission that it takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    words: String,
+    permission: &'static str,
+}
+
+impl Attempt {
+    /// To be read after "cannot"; the permission as IAM names it, and where it is needed.
+    pub(super) fn new(words: impl Into<String>, permission: &'static str) -> Self {
+        Self { words: words.into(), permission }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
 }
 
 /// The failures that are told apart.
@@ -38,13 +61,19 @@ pub enum StoreErrorKind {
     Missing,
     /// The store does not know a header or an action.
     NotSupported,
-    /// The store was too busy, too often.
+    /// The store was too busy, or had trouble of its own, too often.
     Busy,
+    /// The store has no room left for us.
+    Full,
     /// No connection, or it broke, too often.
     Unreachable,
-    /// The store did not answer in time, too often.
+    /// The store's certificate is not trusted, or is for another name.
+    Untrusted,
+    /// Nothing moved for too long, too often.
     TimedOut,
-    /// What the store holds is not what was sent.
+    /// What answers does not speak S3.
+    NotS3,
+    /// What the store holds, or received, is not what was sent.
     Mismatch,
     /// Anything else.
     Other,
@@ -52,12 +81,12 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     /// An error that we found ourselves.
-    pub(super) fn new(kind: StoreErrorKind, attempt: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { attempt: attempt.into(), kind, reason: reason.into() }
+    pub(super) fn new(kind: StoreErrorKind, attempt: Attempt, reason: impl Into<String>) -> Self {
+        Self { attempt, kind, reason: reason.into() }
     }
 
     /// What the SDK says after its last try.
-    pub(super) fn from_sdk<E>(attempt: impl Into<String>, error: &SdkError<E>) -> Self
+    pub(super) fn from_sdk<E>(attempt: Attempt, error: &SdkError<E>) -> Self
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
@@ -87,7 +116,7 @@ impl StoreError {
             }
             other => (StoreErrorKind::Other, innermost(other)),
         };
-        Self { attempt: attempt.into(), kind, reason }
+        Self { attempt, kind, reason }
     }
 
     /// What a person can do about it.
@@ -100,8 +129,11 @@ impl StoreError {
                 "Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN, if the keys are temporary)."
             }
             StoreErrorKind::Denied => {
-                "The keys are valid but may not do this. The README has the policy that they need: s3:ListBucket on the \
-                 bucket; s3:PutObject, s3:GetObject, s3:DeleteObject and s3:AbortMultipartUpload on the prefix."
+                return Some(format!(
+                    "The keys are valid but may not do this: grant {}. The README has the whole policy. (Where a KMS key \
+                     encrypts the bucket, kms:GenerateDataKey and kms:Decrypt on it are needed too.)",
+                    self.attempt.permission
+                ));
             }
             StoreErrorKind::NoBucket => {
                 "Check S3_BUCKET_NAME, and S3_ENDPOINT_URL if the store is not AWS. The bucket is never created by us."
@@ -113,12 +145,23 @@ impl StoreError {
             StoreErrorKind::Taken => {
                 "The object under the key was left as it is. Run again: the next second has a key of its own."
             }
-            StoreErrorKind::Busy => "The store asked to slow down and kept asking. Try again later.",
+            StoreErrorKind::Busy => {
+                "The store asked to slow down, or had trouble of its own, and went on so. Try again later."
+            }
+            StoreErrorKind::Full => "The store has no room left: make room, or raise the quota.",
             StoreErrorKind::Unreachable => {
                 "Check S3_ENDPOINT_URL and S3_REGION, and whether this host can reach the store."
             }
+            StoreErrorKind::Untrusted => {
+                "Check the name in S3_ENDPOINT_URL. For a store with a private CA, name a file with the certificates to \
+                 trust in SSL_CERT_FILE."
+            }
             StoreErrorKind::TimedOut => {
-                "The network to the store is stalled or very slow. BACKUP_STALL_TIMEOUT sets how long one answer may take."
+                "The network to the store is stalled, or the store hangs. BACKUP_CONNECT_TIMEOUT and BACKUP_STALL_TIMEOUT \
+                 set how long nothing may move."
+            }
+            StoreErrorKind::NotS3 => {
+                "Check S3_ENDPOINT_URL: what answers there does not speak S3. Is it the port of a console, or of a proxy?"
             }
             StoreErrorKind::Mismatch => {
                 "Do not trust the object: it was damaged on the way or in the store. Run again."
@@ -133,23 +176,29 @@ impl StoreError {
 fn kind_of(code: &str, status: u16) -> StoreErrorKind {
     match (code, status) {
         (
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken" | "InvalidClientTokenId",
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "InvalidClientTokenId"
+            | "TokenRefreshRequired",
             _,
         ) => StoreErrorKind::BadCredentials,
-        ("RequestTimeTooSkewed", _) => StoreErrorKind::ClockSkew,
-        ("NoSuchBucket", _) => StoreErrorKind::NoBucket,
+        ("RequestTimeTooSkewed" | "RequestExpired", _) => StoreErrorKind::ClockSkew,
+        ("NoSuchBucket" | "InvalidBucketName", _) => StoreErrorKind::NoBucket,
         ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
         | ("", 301) => StoreErrorKind::WrongRegion,
         ("NoSuchKey" | "NoSuchUpload" | "NotFound", _) | ("", 404) => StoreErrorKind::Missing,
         ("PreconditionFailed" | "ConditionalRequestConflict", _) | ("", 412) => StoreErrorKind::Taken,
-        ("SlowDown" | "ServiceUnavailable" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling", _)
-        | ("", 429 | 503) => StoreErrorKind::Busy,
-        ("BadDigest" | "InvalidDigest" | "XAmzContentSHA256Mismatch" | "XAmzContentChecksumMismatch", _) => {
-            StoreErrorKind::Mismatch
+        ("QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded", _) | (_, 507) => {
+            StoreErrorKind::Full
         }
-        ("NotImplemented" | "InvalidRequest" | "InvalidArgument" | "MethodNotAllowed", _) | (_, 501) => {
-            StoreErrorKind::NotSupported
-        }
+        (code, _) if DAMAGED.contains(&code) => StoreErrorKind::Mismatch,
+        ("RequestTimeout", _) => StoreErrorKind::TimedOut,
+        ("NotImplemented" | "InvalidRequest" | "InvalidArgument" | "MalformedXML" | "MethodNotAllowed", _)
+        | (_, 501) => StoreErrorKind::NotSupported,
+        ("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "InternalError", _)
+        | (_, 429 | 500 | 502 | 503 | 504) => StoreErrorKind::Busy,
         (_, 401 | 403) => StoreErrorKind::Denied,
         _ => StoreErrorKind::Other,
     }

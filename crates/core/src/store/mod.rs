@@ -1,19 +1,26 @@
 //! The S3 store: list, look, upload while the size is still unknown, copy, read back.
 //!
 //! Works with AWS and with the stores that follow it: path style, uniform parts, and a plan for stores that do not know a
-//! header (see [`Upload`]). Nothing here overwrites an object.
+//! header (see [`Upload`]). Nothing here overwrites an object, and no wait is without an end (see `client`).
 
+mod abort;
 mod checksum;
 mod client;
 mod copy;
 mod error;
+mod list;
+mod multipart;
 mod part_size;
-mod parts;
 mod read;
+mod retry;
+mod stall;
 mod upload;
+mod way;
 
-pub use client::{Object, Store};
+pub use abort::{Ledger, Orphan};
+pub use client::Store;
 pub use copy::CopyLimits;
-pub use error::{StoreError, StoreErrorKind};
+pub use error::{Attempt, StoreError, StoreErrorKind};
+pub use list::Object;
 pub use part_size::{PartSize, memory_bytes};
-pub use upload::{Orphan, Stored, Upload};
+pub use upload::{Stored, Upload};

@@ -1,7 +1,9 @@
 //! Reading back: what the store says of an object, and its end.
 
 use aws_sdk_s3::types::ChecksumMode;
+use tokio::io::AsyncReadExt;
 
+use super::error::Attempt;
 use super::{Store, StoreError, StoreErrorKind};
 
 /// What the store says of an object.
@@ -23,37 +25,47 @@ fn is_crc64(text: &str) -> bool {
 /// The user metadata under which an object carries the mark of the run that wrote it.
 pub(super) const RUN: &str = "backup-run";
 
+const GET: &str = "s3:GetObject on the prefix";
+
 impl Store {
     /// Looks at an object.
     pub(super) async fn head(&self, key: &str) -> Result<Head, StoreError> {
+        let attempt = || Attempt::new(format!("look at {}", self.address(key)), GET);
         let request = self.s3.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
-        let head = request.send().await;
-        let head = head.map_err(|error| StoreError::from_sdk(format!("look at {}", self.address(key)), &error))?;
+        let head = request.send().await.map_err(|error| StoreError::from_sdk(attempt(), &error))?;
+        let bytes = head.content_length.and_then(|bytes| u64::try_from(bytes).ok());
+        let no_size = || StoreError::new(StoreErrorKind::NotS3, attempt(), "the answer does not name the size");
         Ok(Head {
-            bytes: head.content_length.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or_default(),
+            bytes: bytes.ok_or_else(no_size)?,
             crc64: head.checksum_crc64_nvme.filter(|crc| is_crc64(crc)),
             run: head.metadata.and_then(|mut metadata| metadata.remove(RUN)),
         })
     }
 
-    /// The bytes from `start` to `end` (not included) of an object.
+    /// The bytes from `start` to `end` (not included) of an object. They are held in memory.
     pub async fn read_range(&self, key: &str, start: u64, end: u64) -> Result<Vec<u8>, StoreError> {
-        let attempt = || format!("read {}", self.address(key));
-        let limit = self.small_request() * 10;
+        let attempt = || Attempt::new(format!("read {}", self.address(key)), GET);
+        let wanted = end.saturating_sub(start);
+        if wanted == 0 {
+            return Ok(Vec::new());
+        }
         let read = async {
-            let range = format!("bytes={start}-{}", end.saturating_sub(1));
+            let range = format!("bytes={start}-{}", end - 1);
             let answer = self.s3.get_object().bucket(&self.bucket).key(key).range(range).send().await;
             let answer = answer.map_err(|error| StoreError::from_sdk(attempt(), &error))?;
-            let body = answer.body.collect().await;
-            body.map(aws_smithy_types::byte_stream::AggregatedBytes::to_vec)
-                .map_err(|error| StoreError::new(StoreErrorKind::Unreachable, attempt(), error.to_string()))
+            let mut bytes = Vec::new();
+            // One byte more than wanted tells a store that sends the whole object instead, and does not take its memory.
+            let body = answer.body.into_async_read().take(wanted + 1).read_to_end(&mut bytes).await;
+            body.map_err(|error| StoreError::new(StoreErrorKind::Unreachable, attempt(), error.to_string()))?;
+            Ok(bytes)
         };
         let timed_out = || StoreError::new(StoreErrorKind::TimedOut, attempt(), "the store did not answer in time");
-        let bytes = tokio::time::timeout(limit, read).await.map_err(|_| timed_out())??;
-        if bytes.len() as u64 == end - start {
+        let bytes = tokio::time::timeout(self.small_request() * 10, read).await.map_err(|_| timed_out())??;
+        if bytes.len() as u64 == wanted {
             Ok(bytes)
         } else {
-            let reason = format!("{} bytes came instead of {}", bytes.len(), end - start);
+            let more_or_less = if bytes.len() as u64 > wanted { "more" } else { "less" };
+            let reason = format!("{more_or_less} than the {wanted} bytes that were asked for came");
             Err(StoreError::new(StoreErrorKind::Mismatch, attempt(), reason))
         }
     }

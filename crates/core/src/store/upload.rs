@@ -5,24 +5,20 @@
 //!
 //! The store is asked to verify: a CRC-64/NVME of every part and of the whole object, which it compares with what it
 //! received and keeps. A store that does not know these headers gets `Content-MD5`, and the log says so. `If-None-Match: *`
-//! keeps it from overwriting; a store that refuses this header is asked for the key right before instead.
+//! keeps it from overwriting; and because stores refuse or ignore that header, the key is looked for right before.
 
 use std::time::Duration;
 
+use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload};
 use bytes::{Bytes, BytesMut};
-use serde::{Deserialize, Serialize};
 
 use super::checksum::{Crc64, content_md5};
-use super::parts::{Multipart, Part, Verify};
+use super::error::Attempt;
+use super::multipart::{CONTENT_TYPE, Multipart};
 use super::read::{Head, RUN};
-use super::{PartSize, Store, StoreError, StoreErrorKind};
-
-pub(super) const CONTENT_TYPE: &str = "application/gzip";
-
-/// How long aborting may take: a stopped tool has ten seconds in all.
-const TIME_TO_ABORT: Duration = Duration::from_secs(5);
+use super::way::{Verify, Way};
+use super::{Ledger, PartSize, Store, StoreError, StoreErrorKind};
 
 /// An object that the store has, whole, and that was compared with what was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +33,6 @@ pub struct Stored {
     pub run: String,
 }
 
-/// An upload that was begun and, if its process was killed, never ended: what it takes to abort it later.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Orphan {
-    /// The bucket it is in.
-    pub bucket: String,
-    /// The key it would have had.
-    pub key: String,
-    /// The store's name for it.
-    pub upload_id: String,
-}
-
 /// An upload under way. Dropping it leaves an unfinished upload in the store: end it with [`Upload::complete`] or
 /// [`Upload::abort`].
 #[derive(Debug)]
@@ -56,11 +41,12 @@ pub struct Upload {
     key: String,
     run: String,
     part_size: PartSize,
-    verify: Verify,
     filling: BytesMut,
     multipart: Option<Multipart>,
     whole: Crc64,
     bytes: u64,
+    /// The last request has been sent: an object of ours may stand under the key that has not been verified.
+    ending: bool,
 }
 
 impl Upload {
@@ -71,11 +57,11 @@ impl Upload {
             key,
             run,
             part_size,
-            verify: Verify::Crc64,
             filling: BytesMut::with_capacity(part_size.bytes),
             multipart: None,
             whole: Crc64::new(),
             bytes: 0,
+            ending: false,
         }
     }
 
@@ -84,16 +70,17 @@ impl Upload {
         self.bytes
     }
 
-    /// Takes the next bytes, and waits while too many parts are under way. Says when an upload was begun that would have
-    /// to be aborted if this process were killed.
-    pub async fn write(&mut self, mut bytes: &[u8], begun: impl Fn(&Orphan)) -> Result<(), StoreError> {
+    /// Takes the next bytes, and waits while too many parts are under way. A part that failed, even after all its tries, ends it with the next bytes.
+    pub async fn write(&mut self, mut bytes: &[u8], ledger: &impl Ledger) -> Result<(), StoreError> {
+        if let Some(multipart) = &mut self.multipart {
+            multipart.check()?;
+        }
         self.bytes += bytes.len() as u64;
         while !bytes.is_empty() {
             // Only when more comes is a full part known not to be the whole object.
             if self.filling.len() == self.part_size.bytes {
                 let part = std::mem::replace(&mut self.filling, BytesMut::new()).freeze();
-                self.begin(&begun).await?;
-                self.send(part).await?;
+                self.send(part, ledger).await?;
                 self.filling = BytesMut::with_capacity(self.part_size.bytes);
             }
             let (now, later) = bytes.split_at(bytes.len().min(self.part_size.bytes - self.filling.len()));
@@ -103,193 +90,142 @@ impl Upload {
         Ok(())
     }
 
+    /// Sends a part, once there is a place among those under way; begins the upload with the first.
+    async fn send(&mut self, part: Bytes, ledger: &impl Ledger) -> Result<(), StoreError> {
+        self.whole.append(&Crc64::of(&part));
+        let multipart = match &mut self.multipart {
+            Some(multipart) => multipart,
+            none => {
+                let (upload, verify) = self.store.begin(&self.key, &self.run, Verify::Crc64).await?;
+                ledger.begun(&upload);
+                none.insert(Multipart::new(upload, verify))
+            }
+        };
+        multipart.send(&self.store, part, self.part_size).await
+    }
+
     /// Ends the upload: from here on the object is there, whole and compared with what was sent.
-    pub async fn complete(&mut self) -> Result<Stored, StoreError> {
+    pub async fn complete(&mut self, ledger: &impl Ledger) -> Result<Stored, StoreError> {
         let last = std::mem::take(&mut self.filling).freeze();
-        match self.multipart {
-            None => self.put(last).await?,
-            Some(_) => self.complete_multipart(last).await?,
+        let ended =
+            if self.multipart.is_some() { self.end_multipart(last, ledger).await } else { self.put(last).await };
+        if let Err(error) = ended {
+            self.settle(error).await?;
         }
-        self.multipart = None;
-        self.verify_stored().await
+        let verified = self.store.head(&self.key).await.and_then(|head| self.compare(head));
+        if verified.is_err() {
+            // Nothing that looks like a backup may be less than one.
+            self.store.withdraw(&self.key).await;
+        }
+        if let Some(multipart) = self.multipart.take() {
+            ledger.ended(&multipart.upload);
+        }
+        self.ending = false;
+        verified
     }
 
     /// Gives the upload up: the store forgets what it has of it. After [`Upload::complete`] went well, there is nothing to
     /// give up.
-    pub async fn abort(&mut self) {
+    pub async fn abort(&mut self, within: Duration, ledger: &impl Ledger) {
         if let Some(mut multipart) = self.multipart.take() {
-            // A part that arrives after the end of the upload would stay.
-            multipart.stop().await;
-            self.store.abort_upload(&self.key, multipart.id()).await;
-        }
-    }
-
-    fn attempt(&self) -> String {
-        format!("write {}", self.store.address(&self.key))
-    }
-
-    fn fall_back(&mut self, why: &StoreError) {
-        log::info!(
-            "the store does not verify whole objects ({}): parts go with Content-MD5, sizes are compared",
-            why.reason
-        );
-        self.verify = Verify::Md5;
-    }
-
-    /// Begins a multipart upload, once.
-    async fn begin(&mut self, begun: impl Fn(&Orphan)) -> Result<(), StoreError> {
-        if self.multipart.is_some() {
-            return Ok(());
-        }
-        let id = match self.create(self.verify).await {
-            Err(error) if error.kind == StoreErrorKind::NotSupported && self.verify == Verify::Crc64 => {
-                self.fall_back(&error);
-                self.create(self.verify).await?
+            let under_way = multipart.stop().await;
+            if self.store.abort(&multipart.upload, under_way, within).await {
+                ledger.ended(&multipart.upload);
             }
-            created => created?,
-        };
-        begun(&Orphan { bucket: self.store.bucket.clone(), key: self.key.clone(), upload_id: id.clone() });
-        self.multipart = Some(Multipart::new(id));
-        Ok(())
-    }
-
-    async fn create(&self, verify: Verify) -> Result<String, StoreError> {
-        let (encryption, kms_key) = self.store.server_side_encryption();
-        let request = self
-            .store
-            .s3
-            .create_multipart_upload()
-            .bucket(&self.store.bucket)
-            .key(&self.key)
-            .content_type(CONTENT_TYPE)
-            .metadata(RUN, &self.run)
-            .set_storage_class(self.store.storage_class.clone())
-            .set_server_side_encryption(encryption)
-            .set_ssekms_key_id(kms_key);
-        let request = match verify {
-            Verify::Crc64 => {
-                request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_type(ChecksumType::FullObject)
+        }
+        if std::mem::take(&mut self.ending) {
+            // The last request may have been carried out although nobody waited for its answer.
+            let withdraw = async {
+                if self.store.head(&self.key).await.is_ok_and(|head| self.is_ours(&head)) {
+                    self.store.withdraw(&self.key).await;
+                }
+            };
+            if tokio::time::timeout(within, withdraw).await.is_err() {
+                log::warn!(
+                    "{} could not be looked at: it may hold an unverified backup",
+                    self.store.address(&self.key)
+                );
             }
-            Verify::Md5 => request,
-        };
-        let created = request.send().await.map_err(|error| StoreError::from_sdk(self.attempt(), &error))?;
-        let no_id =
-            || StoreError::new(StoreErrorKind::Other, self.attempt(), "the store began an upload without naming it");
-        created.upload_id.ok_or_else(no_id)
-    }
-
-    /// Sends a part, once there is a place among those under way.
-    async fn send(&mut self, part: Bytes) -> Result<(), StoreError> {
-        let crc = Crc64::of(&part);
-        self.whole.append(&crc);
-        let (store, key, attempt) = (self.store.clone(), self.key.clone(), self.attempt());
-        let Some(multipart) = &mut self.multipart else { unreachable!("parts are sent after begin") };
-        let part = Part { store, key, crc64: crc.base64(), body: part, attempt };
-        multipart.send(part, self.part_size, self.verify).await
+        }
     }
 
     async fn put(&mut self, body: Bytes) -> Result<(), StoreError> {
         self.whole.append(&Crc64::of(&body));
-        let mut guarded = true;
-        loop {
-            let Err(error) = self.put_once(body.clone(), guarded).await else { return Ok(()) };
-            match error.kind {
-                StoreErrorKind::NotSupported if self.verify == Verify::Crc64 => self.fall_back(&error),
-                StoreErrorKind::NotSupported if guarded => {
-                    self.store.check_free(&self.key).await?;
-                    guarded = false;
-                }
-                _ => return self.settle(error).await,
-            }
-        }
+        self.store.check_free(&self.key).await?;
+        self.ending = true;
+        let way = Way::first_taken(Verify::Crc64, async |way| self.put_once(body.clone(), way).await).await?;
+        note(way);
+        Ok(())
     }
 
-    async fn put_once(&self, body: Bytes, guarded: bool) -> Result<(), StoreError> {
-        let (encryption, kms_key) = self.store.server_side_encryption();
-        let request = self
-            .store
+    async fn put_once(&self, body: Bytes, way: Way) -> Result<(), StoreError> {
+        let store = &self.store;
+        let (encryption, kms_key) = store.server_side_encryption();
+        let request = store
             .s3
             .put_object()
-            .bucket(&self.store.bucket)
+            .bucket(&store.bucket)
             .key(&self.key)
             .content_type(CONTENT_TYPE)
             .metadata(RUN, &self.run)
-            .set_storage_class(self.store.storage_class.clone())
+            .set_storage_class(store.storage_class.clone())
             .set_server_side_encryption(encryption)
             .set_ssekms_key_id(kms_key)
-            .set_if_none_match(guarded.then(|| "*".to_owned()));
-        let request = match self.verify {
+            .set_if_none_match(way.if_none_match());
+        let request = match way.verify {
             Verify::Crc64 => request.checksum_crc64_nvme(self.whole.base64()),
             Verify::Md5 => request.content_md5(content_md5(&body)),
         };
-        let sent = request.body(ByteStream::from(body)).customize().config_override(self.store.patient()).send().await;
-        sent.map(|_| ()).map_err(|error| StoreError::from_sdk(self.attempt(), &error))
+        let request = request.body(ByteStream::from(body)).customize();
+        let sent = request.config_override(store.patient::<PutObjectError>()).send().await;
+        sent.map(|_| ()).map_err(|error| StoreError::from_sdk(store.to_write(&self.key), &error))
     }
 
-    async fn complete_multipart(&mut self, last: Bytes) -> Result<(), StoreError> {
+    async fn end_multipart(&mut self, last: Bytes, ledger: &impl Ledger) -> Result<(), StoreError> {
         if !last.is_empty() {
-            self.send(last).await?;
+            self.send(last, ledger).await?;
         }
         let Some(multipart) = &mut self.multipart else { unreachable!("called for multipart uploads only") };
-        multipart.finish_parts().await?;
-        let mut guarded = true;
-        loop {
-            let Err(error) = self.complete_once(guarded).await else { return Ok(()) };
-            match error.kind {
-                StoreErrorKind::NotSupported if guarded => {
-                    self.store.check_free(&self.key).await?;
-                    guarded = false;
-                }
-                _ => return self.settle(error).await,
-            }
-        }
-    }
-
-    async fn complete_once(&self, guarded: bool) -> Result<(), StoreError> {
-        let Some(multipart) = &self.multipart else { unreachable!("called for multipart uploads only") };
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(multipart.parts())).build();
-        let request = self
-            .store
-            .s3
-            .complete_multipart_upload()
-            .bucket(&self.store.bucket)
-            .key(&self.key)
-            .upload_id(multipart.id())
-            .multipart_upload(parts)
-            .set_if_none_match(guarded.then(|| "*".to_owned()));
-        let request = match self.verify {
-            Verify::Crc64 => request.checksum_crc64_nvme(self.whole.base64()).checksum_type(ChecksumType::FullObject),
-            Verify::Md5 => request,
-        };
-        let completed = request.customize().config_override(self.store.patient()).send().await;
-        completed.map(|_| ()).map_err(|error| StoreError::from_sdk(self.attempt(), &error))
+        let parts = multipart.finish_parts().await?;
+        self.store.check_free(&self.key).await?;
+        self.ending = true;
+        let whole = self.whole.base64();
+        let way = Way::first_taken(multipart.verify, async |way| {
+            self.store.complete(&multipart.upload, parts.clone(), Some(&whole), way).await
+        });
+        note(way.await?);
+        Ok(())
     }
 
     /// The last answer was an error, or was lost: an object that this run wrote, whole, settles it.
     async fn settle(&self, error: StoreError) -> Result<(), StoreError> {
+        if !self.ending {
+            return Err(error);
+        }
         match self.store.head(&self.key).await {
-            Ok(head) if head.run.as_ref() == Some(&self.run) && head.bytes == self.bytes => {
+            Ok(head) if self.is_ours(&head) && head.bytes == self.bytes => {
                 log::warn!("{error}; but the object is there, whole: the answer was lost");
                 Ok(())
             }
-            Ok(_) if error.kind != StoreErrorKind::Taken => Err(self.store.taken(&self.key)),
+            Ok(head) if !self.is_ours(&head) && error.kind != StoreErrorKind::Taken => Err(self.store.taken(&self.key)),
             _ => Err(error),
         }
     }
 
-    /// Compares what the store has with what was sent. What cannot be verified does not stay: nothing that looks like a
-    /// backup may be less than one.
-    async fn verify_stored(&self) -> Result<Stored, StoreError> {
-        let verified = self.store.head(&self.key).await.and_then(|head| self.compare(head));
-        if verified.is_err() {
-            self.withdraw().await;
+    /// By the mark of the run; a store that keeps no metadata is believed by the checksum of every byte.
+    fn is_ours(&self, head: &Head) -> bool {
+        match &head.run {
+            Some(run) => *run == self.run,
+            None => head.crc64.as_ref().is_some_and(|theirs| *theirs == self.whole.base64()),
         }
-        verified
     }
 
+    /// Compares what the store has with what was sent.
     fn compare(&self, head: Head) -> Result<Stored, StoreError> {
         let mismatch = |reason| {
-            Err(StoreError::new(StoreErrorKind::Mismatch, format!("verify {}", self.store.address(&self.key)), reason))
+            let attempt =
+                Attempt::new(format!("verify {}", self.store.address(&self.key)), "s3:GetObject on the prefix");
+            Err(StoreError::new(StoreErrorKind::Mismatch, attempt, reason))
         };
         if head.bytes != self.bytes {
             return mismatch(format!("the store has {} bytes, {} were sent", head.bytes, self.bytes));
@@ -300,50 +236,14 @@ impl Upload {
             _ => Ok(Stored { key: self.key.clone(), bytes: self.bytes, crc64: head.crc64, run: self.run.clone() }),
         }
     }
-
-    async fn withdraw(&self) {
-        let deleted = self.store.s3.delete_object().bucket(&self.store.bucket).key(&self.key).send().await;
-        match deleted {
-            Ok(_) => log::warn!("{} was deleted again", self.store.address(&self.key)),
-            Err(error) => {
-                let error = StoreError::from_sdk(format!("delete {}", self.store.address(&self.key)), &error);
-                log::error!(
-                    "{error}: an object that was not verified stays under the key of a backup; delete it by hand"
-                );
-            }
-        }
-    }
 }
 
-impl Store {
-    /// Aborts an upload that a killed run left behind. `true`: it is gone.
-    pub async fn abort_orphan(&self, orphan: &Orphan) -> bool {
-        orphan.bucket == self.bucket && self.abort_upload(&orphan.key, &orphan.upload_id).await
+/// Tells what the store does not do for us.
+fn note(way: Way) {
+    if way.verify == Verify::Md5 {
+        log::info!("the store does not verify whole objects: requests went with Content-MD5, sizes are compared");
     }
-
-    /// Aborts an upload and says so where that fails: what the store keeps of it costs money until it is gone.
-    pub(super) async fn abort_upload(&self, key: &str, upload_id: &str) -> bool {
-        let request = self.s3.abort_multipart_upload().bucket(&self.bucket).key(key).upload_id(upload_id);
-        let aborted = tokio::time::timeout(TIME_TO_ABORT, request.send()).await;
-        let error = match aborted {
-            Ok(Ok(_)) => return true,
-            Ok(Err(error)) => {
-                StoreError::from_sdk(format!("abort the unfinished upload of {}", self.address(key)), &error)
-            }
-            Err(_) => StoreError::new(
-                StoreErrorKind::TimedOut,
-                format!("abort the unfinished upload of {}", self.address(key)),
-                "the store did not answer in time",
-            ),
-        };
-        if error.kind == StoreErrorKind::Missing {
-            return true;
-        }
-        log::warn!("{error}");
-        log::warn!(
-            "hint: what was uploaded stays in the store, unseen, and is paid for. Grant s3:AbortMultipartUpload on the prefix, \
-             or give the bucket a lifecycle rule with AbortIncompleteMultipartUpload."
-        );
-        false
+    if !way.guarded {
+        log::info!("the store knows no If-None-Match: the key was looked for right before");
     }
 }
