@@ -97,36 +97,6 @@ impl Store {
         (algorithm, self.encryption.as_ref().and_then(|encryption| encryption.kms_key.clone()))
     }
 
-    /// Whether the store can be listed under this prefix: the bucket is there, the keys are good.
-    pub async fn check(&self, prefix: &str) -> Result<(), StoreError> {
-        let listed = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(1).send().await;
-        listed.map(|_| ()).map_err(|error| StoreError::from_sdk(format!("list {}", self.address(prefix)), &error))
-    }
-
-    /// All objects whose keys start so, in the order of their keys. All of them or an error.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
-        let mut objects = Vec::new();
-        let mut pages = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| StoreError::from_sdk(format!("list {}", self.address(prefix)), &error))?;
-            objects.extend(page.contents.unwrap_or_default().into_iter().filter_map(|object| {
-                Some(Object {
-                    key: object.key?,
-                    bytes: u64::try_from(object.size?).ok()?,
-                    modified: object.last_modified.and_then(|at| OffsetDateTime::from_unix_timestamp(at.secs()).ok()),
-                })
-            }));
-        }
-        // A store may list in another order than S3 does.
-        objects.sort_by(|a, b| a.key.cmp(&b.key));
-        Ok(objects)
-    }
-
-    /// The object under exactly this key, by a listing: unlike `HeadObject`, it tells a missing key from a missing right.
-    pub async fn find(&self, key: &str) -> Result<Option<Object>, StoreError> {
-        Ok(self.list(key).await?.into_iter().find(|object| object.key == key))
-    }
-
     /// Fails where an object already stands under the key.
     pub async fn check_free(&self, key: &str) -> Result<(), StoreError> {
         match self.find(key).await? {

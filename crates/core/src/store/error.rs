@@ -6,7 +6,7 @@ use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_smithy_types::retry::ErrorKind;
 
 /// Something the store could not or would not do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot {attempt}: {reason}")]
 pub struct StoreError {
     /// What was tried, on what.
@@ -54,6 +54,14 @@ impl StoreError {
     /// An error that we found ourselves.
     pub(super) fn new(kind: StoreErrorKind, attempt: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { attempt: attempt.into(), kind, reason: reason.into() }
+    }
+
+    /// What the store says of one object of many.
+    pub(super) fn from_code(attempt: impl Into<String>, code: &str, message: &str) -> Self {
+        let reason = [code, message].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+        // As a whole answer this is tried again by the SDK; for one object it means the same.
+        let kind = if code == "InternalError" { StoreErrorKind::Busy } else { kind_of(code, 200) };
+        Self { attempt: attempt.into(), kind, reason }
     }
 
     /// What the SDK says after its last try.
@@ -150,7 +158,7 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
         ("NotImplemented" | "InvalidRequest" | "InvalidArgument" | "MethodNotAllowed", _) | (_, 501) => {
             StoreErrorKind::NotSupported
         }
-        (_, 401 | 403) => StoreErrorKind::Denied,
+        ("AccessDenied", _) | (_, 401 | 403) => StoreErrorKind::Denied,
         _ => StoreErrorKind::Other,
     }
 }
