@@ -18,6 +18,8 @@
 //! A table that inherits has its columns in another order after a restore, if its parent got a
 //! column late; [`Scanner::expecting`] is for that.
 //!
+//! A column of type `money` is printed by `lc_monetary`, which `pg_dump` does not pin: both servers have to have the same.
+//!
 //! Definitions may be spelled anew once ([`SchemaObject`](crate::footer::SchemaObject)).
 //!
 //! # What counts as what

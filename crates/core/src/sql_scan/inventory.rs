@@ -159,7 +159,11 @@ impl Inventory {
         let text = |at| arguments.get(at).map(Token::unquoted).unwrap_or_default();
         match function {
             b"set_config" | b"lo_unlink" => {}
-            b"setval" => self.sequence(arguments),
+            b"setval" => {
+                if self.sequence(arguments).is_none() {
+                    self.define(statement);
+                }
+            }
             b"lo_create" => self.facts.large_objects.definitions.add(statement.digest()),
             b"lo_open" => self.large_object.open(&text(0)),
             b"lowrite" => self.large_object.write(&text(2)),
@@ -168,18 +172,18 @@ impl Inventory {
         }
     }
 
-    /// `'public.orders_id_seq', 10482, true)`
-    fn sequence(&mut self, arguments: Tokens<'_>) {
-        let Some(name) = arguments.get(0) else { return };
-        let name = escape(&name.unquoted());
+    /// `'public.orders_id_seq', 10482, true)`; nothing if it is anything else.
+    fn sequence(&mut self, arguments: Tokens<'_>) -> Option<()> {
+        let name = escape(&arguments.get(0)?.unquoted());
         let mut digits = String::new();
         let mut rest = arguments.skip(2).iter();
         for token in rest.by_ref().take_while(|token| !token.is_symbol(b',')) {
             digits.push_str(&String::from_utf8_lossy(&token.unquoted()));
         }
-        let last_value = digits.parse().unwrap_or_default();
+        let last_value = digits.parse().ok()?;
         let is_called = rest.next().is_none_or(|token| token.is_word("true"));
         self.sequences.insert(name.clone(), SequenceFacts { name, last_value, is_called });
+        Some(())
     }
 
     fn set(&mut self, tokens: Tokens<'_>) -> Result<Meaning, ScanError> {

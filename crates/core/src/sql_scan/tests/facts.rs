@@ -142,6 +142,13 @@ fn objects_are_named_as_the_dump_names_them() {
 }
 
 #[test]
+fn a_sequence_without_a_number_is_not_taken_for_zero() {
+    let found = facts(&(label("SEQUENCE SET", "s") + "SELECT pg_catalog.setval('public.s', NULL, false);\n"));
+    assert_eq!(found.sequences, []);
+    assert_eq!(found.objects[0].name.to_string(), "SEQUENCE SET public.s");
+}
+
+#[test]
 fn every_row_weighs_in_the_digest_and_their_order_does_not() {
     let digest = |rows: &str| facts(&format!("COPY public.t (a) FROM stdin;\n{rows}\\.\n")).tables[0].digest;
     assert_eq!(digest("1\n2\n3\n"), digest("3\n1\n2\n"));
