@@ -2,6 +2,8 @@
 //!
 //! Written as a whole or not at all. A file that is missing or cannot be read counts as "nothing is known", never as "all
 //! is well".
+//!
+//! What a restore test found must outlive this machine: its [`TestRecord`] stands in the store, beside the tested copy.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+
+use crate::key::Outcome;
 
 /// How the last run of a tool ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +45,60 @@ pub struct LastBackup {
     pub dumped_bytes: u64,
     /// Rows of all tables.
     pub rows: u64,
+}
+
+/// What the store held when it was last looked through.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastCleanup {
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Our objects that stayed.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many were deleted.
+    pub deleted: u64,
+}
+
+/// What a restore test found: the document under the key that [`crate::key::RecordId`] names.
+///
+/// The key says which backup was tested and how that ended; this says the rest. Readers skip members that they do not
+/// know, so that later versions may add some.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestRecord {
+    /// The database.
+    pub database: String,
+    /// The backup that was tested: its address.
+    pub backup: String,
+    /// When the test started.
+    #[serde(with = "time::serde::rfc3339")]
+    pub tested: OffsetDateTime,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What was proven, what differs, or what was missing, in a sentence.
+    pub finding: String,
+    /// How long the restore took, where there was one.
+    #[serde(default)]
+    pub restore_seconds: Option<f64>,
+    /// Tables that were compared.
+    #[serde(default)]
+    pub tables: Option<u64>,
+    /// Their rows.
+    #[serde(default)]
+    pub rows: Option<u64>,
+}
+
+impl TestRecord {
+    /// Reads the document.
+    pub fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(document)
+    }
+
+    /// The document.
+    pub fn to_document(&self) -> Result<Vec<u8>, serde_json::Error> {
+        serde_json::to_vec_pretty(self)
+    }
 }
 
 /// The files of the journal.
@@ -93,6 +151,27 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn the_record_of_a_restore_test_reads_back_and_may_grow() {
+        let record = TestRecord {
+            database: "eleganttex".into(),
+            backup: "s3://bucket/db-backups/daily/2025/02/01/eleganttex_backup_20250201_020000.sql.gz".into(),
+            tested: datetime!(2025-02-01 3:00 UTC),
+            outcome: Outcome::Passed,
+            finding: "Every row of 42 tables equals the original.".into(),
+            restore_seconds: Some(72.5),
+            tables: Some(42),
+            rows: Some(1_234_567),
+        };
+        let document = record.to_document().unwrap();
+        assert_eq!(TestRecord::parse(&document).unwrap(), record);
+
+        let later = r#"{"database": "d", "backup": "s3://b/k", "tested": "2025-02-01T03:00:00Z", "outcome": "failed",
+            "finding": "", "invented_later": [1]}"#;
+        assert_eq!(TestRecord::parse(later.as_bytes()).unwrap().restore_seconds, None);
+        assert!(TestRecord::parse(b"{}").is_err());
+    }
 
     #[test]
     fn entries_read_back_and_damaged_ones_count_as_none() {

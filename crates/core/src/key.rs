@@ -7,8 +7,12 @@
 //! PREFIX/recovery-tests/YYYY/MM/restore_test_YYYYMMDD_HHMMSS.sql.gz
 //! ```
 //!
+//! Beside a restore test's copy stands its record: [`RecordId`].
+//!
 //! The key is the identity of a backup, and its timestamp (local time of the container) is its age. A key is ours only if
 //! it parses back whole; everything else under the prefix is foreign, and this module refuses to guess about it.
+
+mod claim;
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
@@ -16,7 +20,12 @@ use std::str::FromStr;
 use serde::Serialize;
 use time::{Date, Month, PrimitiveDateTime, Time};
 
+pub use claim::{Claim, Outcome, RecordId};
+
 const SUFFIX: &str = ".sql.gz";
+
+/// The form of the timestamp that ends the name of a backup.
+const STAMP: &str = "YYYYMMDD_HHMMSS";
 
 /// A folder of the store, with a retention of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -159,6 +168,23 @@ impl DatabaseName {
         }
         escaped
     }
+
+    /// Reads back what [`DatabaseName::escaped`] wrote, and nothing else.
+    fn unescape(escaped: &str) -> Option<Self> {
+        let mut bytes = Vec::with_capacity(escaped.len());
+        let mut rest = escaped.bytes();
+        while let Some(byte) = rest.next() {
+            bytes.push(match byte {
+                b'%' => {
+                    let digits = [rest.next()?, rest.next()?];
+                    u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+                }
+                plain => plain,
+            });
+        }
+        let name: Self = String::from_utf8(bytes).ok()?.parse().ok()?;
+        (name.escaped() == escaped).then_some(name)
+    }
 }
 
 impl FromStr for DatabaseName {
@@ -215,15 +241,7 @@ impl Layout {
     /// The key of the backup taken at this instant, in this tier.
     pub fn key(&self, id: BackupId) -> String {
         let BackupId { taken, tier } = id;
-        let stamp = format!(
-            "{:04}{:02}{:02}_{:02}{:02}{:02}",
-            taken.year(),
-            u8::from(taken.month()),
-            taken.day(),
-            taken.hour(),
-            taken.minute(),
-            taken.second()
-        );
+        let stamp = stamp(taken);
         let name = match tier {
             Tier::RecoveryTests => "restore_test".to_owned(),
             Tier::Daily | Tier::Weekly | Tier::Monthly => format!("{}_backup", self.database.escaped()),
@@ -242,9 +260,22 @@ impl Layout {
     /// timestamp that exists in the calendar.
     pub fn parse(&self, key: &str) -> Option<BackupId> {
         let stem = key.strip_suffix(SUFFIX)?;
-        let taken = parse_stamp(stem.get(stem.len().checked_sub("YYYYMMDD_HHMMSS".len())?..)?)?;
+        let taken = parse_stamp(stem.get(stem.len().checked_sub(STAMP.len())?..)?)?;
         Tier::ALL.into_iter().map(|tier| BackupId { taken, tier }).find(|id| self.key(*id) == key)
     }
+}
+
+fn stamp(taken: PrimitiveDateTime) -> String {
+    let (date, time) = (taken.date(), taken.time());
+    format!(
+        "{:04}{:02}{:02}_{:02}{:02}{:02}",
+        date.year(),
+        u8::from(date.month()),
+        date.day(),
+        time.hour(),
+        time.minute(),
+        time.second()
+    )
 }
 
 fn parse_stamp(stamp: &str) -> Option<PrimitiveDateTime> {

@@ -66,7 +66,6 @@ pub struct Scanner {
     inventory: Inventory,
     /// Bytes so far.
     position: u64,
-    last_byte: u8,
     /// The key of `\restrict`, until `\unrestrict` gives it back.
     restricted: Option<Vec<u8>>,
     /// How many bytes there were when the end marker was seen.
@@ -98,7 +97,6 @@ impl Scanner {
             rows: None,
             inventory: Inventory::default(),
             position: 0,
-            last_byte: 0,
             restricted: None,
             end: None,
             footer: Vec::new(),
@@ -132,7 +130,6 @@ impl Scanner {
             };
             rest = &rest[used..];
         }
-        self.last_byte = bytes.last().copied().unwrap_or(self.last_byte);
         Ok(())
     }
 
@@ -160,7 +157,7 @@ impl Scanner {
             };
             return Err(error);
         }
-        if !self.lexer.is_between_statements() || self.restricted.is_some() || self.last_byte != b'\n' {
+        if !self.lexer.is_between_statements() || self.restricted.is_some() {
             return Err(ScanError::EndCut);
         }
         Ok(Scanned { dump: self.inventory.into_facts(self.footer_start.unwrap_or(bytes)), footer: self.footer })

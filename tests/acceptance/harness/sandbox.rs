@@ -62,7 +62,7 @@ fn the_wired_database_answers() {
 
 #[test]
 fn what_is_left_behind_is_found() {
-    let _tool = Tool::new("sandbox-litter", "#!/bin/sh\n\"$PG_BIN_DIR/pg_dump\" </dev/null >/dev/null 2>&1 &\n");
+    let _tool = Tool::new("sandbox-litter", "#!/bin/sh\nenv -i \"$PG_BIN_DIR/pg_dump\" </dev/null >/dev/null 2>&1 &\n");
     let sandbox = Sandbox::new();
     sandbox.assert_nothing_left_behind();
     sandbox.store().seed("db-backups/daily/2025/01/29/a_backup_20250129_020000.sql.gz", b"");

@@ -1,6 +1,8 @@
 //! The S3 server, spoken to by the SDK that the tools use.
 
 use std::future::Future;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use acceptance::store::{BUCKET, Fault, On, Operation, Store};
@@ -101,4 +103,14 @@ fn bodies_can_be_slow_and_answers_cut_or_changed() {
         assert!(head.unwrap_err().into_service_error().is_not_found());
     });
     store.wait_for(&On::any(), 3, Duration::from_secs(1));
+}
+
+#[test]
+fn a_lost_answer_is_a_reset_and_not_an_end() {
+    let store = Store::start();
+    store.fault(On::any(), Fault::LoseAnswer);
+    let mut stream = TcpStream::connect(store.endpoint().trim_start_matches("http://")).unwrap();
+    stream.write_all(format!("GET /{BUCKET} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).unwrap();
+    let end = stream.read_to_end(&mut Vec::new()).unwrap_err();
+    assert_eq!(end.kind(), ErrorKind::ConnectionReset);
 }

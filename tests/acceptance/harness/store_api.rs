@@ -110,6 +110,12 @@ fn a_multipart_upload_that_does_not_fit_is_refused_and_can_still_be_completed() 
         store.remove(KEY);
 
         let request = || upload.client.upload_part().bucket(BUCKET).key(KEY).upload_id(&upload.id).part_number(2);
+        let again = request().part_number(1).body(ByteStream::from_static(b"small")).send().await.unwrap();
+        let small = CompletedPart::builder().part_number(1).set_e_tag(again.e_tag).build();
+        assert_eq!(upload.complete(&[small, second], &whole).await, Err("EntityTooSmall".to_owned()));
+        let bytes = ByteStream::from(upload.bytes[..PART].to_vec());
+        request().part_number(1).body(bytes).send().await.unwrap();
+
         let wrong = request().checksum_crc64_nvme(crc(b"other")).body(ByteStream::from_static(b"short")).send().await;
         assert_eq!(code(wrong), "BadDigest");
         upload.complete(&upload.parts, &whole).await.unwrap();

@@ -8,7 +8,7 @@ use acceptance::postgres::{Cluster, Database, canary, quote_name};
 use backup_core::footer::{Digest, DumpFacts, SequenceFacts, TableFacts, escape};
 
 /// A new empty database in this encoding.
-pub fn create_database(cluster: &Cluster, encoding: &str) -> Database {
+pub(crate) fn create_database(cluster: &Cluster, encoding: &str) -> Database {
     let name = format!("zoo_{}", lifeline::unique());
     let options = if encoding == "UTF8" { "" } else { "LOCALE 'C'" };
     let statement = format!("CREATE DATABASE {} TEMPLATE template0 ENCODING '{encoding}' {options}", quote_name(&name));
@@ -17,7 +17,7 @@ pub fn create_database(cluster: &Cluster, encoding: &str) -> Database {
 }
 
 /// Compares tables, rows, digests, sequences and large objects with what queries give.
-pub fn assert_facts(database: &Database, facts: &DumpFacts) {
+pub(crate) fn assert_facts(database: &Database, facts: &DumpFacts) {
     let server = tables(database);
     let names = |tables: &[TableFacts]| tables.iter().map(|table| table.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&facts.tables), names(&server));

@@ -11,7 +11,7 @@ const TRAP: &str = ";\nCOPY public.trap (a) FROM stdin;\n1\n\\.\n--\n-- PostgreS
 
 /// A database to be created.
 #[derive(Debug)]
-pub struct Zoo {
+pub(crate) struct Zoo {
     tables: Vec<Table>,
     texts: Vec<String>,
     large_objects: Vec<Vec<u8>>,
@@ -59,7 +59,7 @@ struct Cell {
     null: bool,
 }
 
-pub fn zoo() -> impl Strategy<Value = Zoo> {
+pub(crate) fn zoo() -> impl Strategy<Value = Zoo> {
     let large_object = prop_oneof![3 => prop::collection::vec(any::<u8>(), 0..20), 1 => Just(vec![0x5c; 70_000])];
     (prop::collection::vec(table(), 1..9), prop::collection::vec(text(), 8), prop::collection::vec(large_object, 0..4))
         .prop_map(|(tables, texts, large_objects)| Zoo { tables, texts, large_objects })
@@ -123,7 +123,7 @@ fn text() -> impl Strategy<Value = String> {
 
 impl Zoo {
     /// The statements that make it.
-    pub fn sql(&self, roles: [&str; 2]) -> String {
+    pub(crate) fn sql(&self, roles: [&str; 2]) -> String {
         let mut sql = String::from(
             "SET check_function_bodies = off;\nCREATE TYPE mood AS ENUM ('sad', 'it''s', E'a\\tb');\n\
              CREATE EXTENSION hstore;\nCREATE SCHEMA \"Sche\nma\";\n",
@@ -139,7 +139,7 @@ impl Zoo {
     }
 
     /// Whether PostgreSQL may spell the definition of the table with this label anew.
-    pub fn may_be_respelled(&self, label: &str) -> bool {
+    pub(crate) fn may_be_respelled(&self, label: &str) -> bool {
         self.tables.iter().zip(0..).filter(|(table, _)| matches!(table.kind, Kind::Respelled | Kind::LateChild)).any(
             |(table, number)| {
                 // pg_dump keeps a label on one line.

@@ -31,6 +31,18 @@ pub enum LockError {
 }
 
 impl Lock {
+    /// Takes the lock of this tool where there can be one at all: two runs at once are to be kept apart, but a state
+    /// directory that cannot be written is no reason to leave the work undone.
+    pub fn take_if_possible(state: &Path, tool: &'static str) -> Result<Option<Self>, LockError> {
+        match Self::take(state, tool) {
+            Err(error @ LockError::Unusable { .. }) => {
+                log::warn!("{}: going on without", super::chain(&error));
+                Ok(None)
+            }
+            taken => taken.map(Some),
+        }
+    }
+
     /// Takes the lock of this tool, without waiting.
     pub fn take(state: &Path, tool: &'static str) -> Result<Self, LockError> {
         let path = state.join(format!("{tool}.lock"));
@@ -69,5 +81,6 @@ mod tests {
     #[test]
     fn a_place_that_cannot_be_written_is_told_apart_from_a_held_lock() {
         assert!(matches!(Lock::take(Path::new("/proc/nowhere"), "backup"), Err(LockError::Unusable { .. })));
+        assert!(matches!(Lock::take_if_possible(Path::new("/proc/nowhere"), "backup"), Ok(None)));
     }
 }

@@ -4,6 +4,7 @@
 //! of signals by its [`Context`] and has ten seconds to clean up.
 
 mod alarm;
+mod bounds;
 mod clock;
 mod exit;
 mod lock;
@@ -22,6 +23,7 @@ use clap::Parser;
 use serde_json::json;
 use time::OffsetDateTime;
 
+pub use bounds::{Bounds, Cut};
 pub use clock::now;
 pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
 pub use lock::{Lock, LockError};
@@ -107,6 +109,17 @@ pub struct Finish {
     pub line: Option<String>,
     /// The result for scripts: the members of the JSON document beside `tool`, `outcome` and `exit_code`.
     pub document: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Finish {
+    /// From a JSON object.
+    pub fn new(exit: Exit, line: Option<String>, document: serde_json::Value) -> Self {
+        let document = match document {
+            serde_json::Value::Object(members) => members,
+            _ => serde_json::Map::new(),
+        };
+        Self { exit, line, document }
+    }
 }
 
 /// Runs a tool from its arguments to its exit code.

@@ -4,13 +4,16 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytesize::ByteSize;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::logging;
+use crate::figures;
 
 /// How often a log line tells how far the work is, where there is no terminal.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
+
+/// How often the bar changes: more often nobody can read.
+const BETWEEN_MESSAGES: Duration = Duration::from_millis(200);
 
 /// How far a dump or a restore is: bytes read, bytes written.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ pub struct Progress {
     read: AtomicU64,
     written: AtomicU64,
     begun: Instant,
-    lines_said: AtomicU64,
+    said: AtomicU64,
 }
 
 impl Progress {
@@ -39,7 +42,7 @@ impl Progress {
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             begun: Instant::now(),
-            lines_said: AtomicU64::new(0),
+            said: AtomicU64::new(0),
         }
     }
 
@@ -56,16 +59,15 @@ impl Progress {
     }
 
     fn show(&self) {
-        if let Some(bar) = &self.bar {
-            bar.set_message(self.to_string());
+        let elapsed = self.begun.elapsed();
+        let between = if self.bar.is_some() { BETWEEN_MESSAGES } else { BETWEEN_LINES };
+        let due = (elapsed.as_millis() / between.as_millis()) as u64;
+        if self.said.fetch_max(due, Ordering::Relaxed) >= due {
             return;
         }
-        let due = self.begun.elapsed().as_secs() / BETWEEN_LINES.as_secs();
-        if self.lines_said.fetch_max(due, Ordering::Relaxed) < due {
-            log::info!(
-                "{self}, {} so far",
-                humantime::format_duration(Duration::from_secs(self.begun.elapsed().as_secs()))
-            );
+        match &self.bar {
+            Some(bar) => bar.set_message(self.to_string()),
+            None => log::info!("{self}, {} so far", figures::duration(elapsed)),
         }
     }
 }
@@ -78,9 +80,9 @@ impl std::fmt::Display for Progress {
         write!(
             f,
             "{} {reading}, {} {writing}, {}/s",
-            ByteSize(read).display().iec(),
-            ByteSize(written).display().iec(),
-            ByteSize(per_second).display().iec()
+            figures::size(read),
+            figures::size(written),
+            figures::size(per_second)
         )
     }
 }

@@ -28,8 +28,12 @@ pub enum Group {
     Database,
     /// The S3 store.
     Store,
+    /// How long backups are kept.
+    Retention,
     /// How hard to compress, how long to wait.
     Work,
+    /// From when on something is wrong.
+    Health,
     /// Who hears of it, and through which server.
     Mail,
     /// Directories and programs.
@@ -92,12 +96,20 @@ settings! {
     #[Store] AWS_MAX_ATTEMPTS = "7", "7", "how often a request is tried before it has failed";
     #[Store] BACKUP_S3_PREFIX = "db-backups", "db-backups", "the folder in the bucket that is ours";
 
+    #[Retention] BACKUP_RETENTION_DAYS = "30", "30", "days that daily backups are kept";
+    #[Retention] BACKUP_WEEKLY_RETENTION = "12", "12", "weeks that weekly backups are kept";
+    #[Retention] BACKUP_MONTHLY_RETENTION = "12", "12", "months that monthly backups are kept";
+    #[Retention] BACKUP_RECOVERY_TEST_RETENTION = "3", "3", "months that the copies of restore tests are kept";
+    #[Retention] BACKUP_MINIMUM_KEEP = "3", "3", "never fewer backups than this in a tier, whatever their age";
+
     #[Work] BACKUP_COMPRESSION_LEVEL = "6", "6", "1 (fast) to 12 (small)";
     #[Work] BACKUP_COMPRESSION_THREADS, "2", "cores that compression may use (default: all)";
     #[Work] BACKUP_CONNECT_TIMEOUT = "10s", "10s", "how long a connection may take, to the database and to the store";
     #[Work] BACKUP_LOCK_TIMEOUT = "5m", "5m", "how long the dump may wait for a lock in the database";
     #[Work] BACKUP_STALL_TIMEOUT = "10m", "10m", "how long the dump, or one answer of the store, may send nothing";
     #[Work] BACKUP_RUN_TIMEOUT = "12h", "12h", "how long a whole run may take";
+
+    #[Health] HEALTH_MAX_BACKUP_AGE_HOURS = "26", "26", "a newest backup older than this means that backups have stopped: cleanup then deletes nothing";
 
     #[Mail] BACKUP_NOTIFICATION_EMAIL, "admin@example.com", "who is told; several with commas between (unset: nobody)";
     #[Mail] BACKUP_NOTIFY_ON = "all", "failure", "all, or failure: no mail for the daily success";

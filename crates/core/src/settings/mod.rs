@@ -12,6 +12,7 @@ mod limits;
 mod mail;
 mod places;
 mod reader;
+mod retention;
 mod secret;
 mod store;
 
@@ -22,6 +23,7 @@ pub use limits::{Compression, Limits};
 pub use mail::{Mail, NotifyOn, Recipients, SmtpSecurity};
 pub use places::Places;
 pub use reader::{ConfigError, Problem, Reader, misspelled};
+pub use retention::{Retention, Thresholds};
 pub use secret::Secret;
 pub use store::{AccessKeys, Bucket, Encryption, Endpoint, Store};
 

@@ -233,7 +233,10 @@ impl Lexer {
     }
 
     fn in_word(&mut self, bytes: &[u8], start: usize) -> usize {
-        let used = bytes.iter().position(|byte| !is_word_inside(*byte)).unwrap_or(bytes.len());
+        let first = if self.word_len == 0 { bytes[0] } else { self.word[0] };
+        // In `$1$$text$$` the quote begins after the number.
+        let goes_on = if first.is_ascii_digit() { is_word } else { is_word_inside };
+        let used = bytes.iter().position(|byte| !goes_on(*byte)).unwrap_or(bytes.len());
         self.statement.extend(&bytes[..used]);
         for byte in &bytes[..used] {
             if let Some(place) = self.word.get_mut(self.word_len) {

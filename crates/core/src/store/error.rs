@@ -9,7 +9,7 @@ use aws_smithy_types::retry::ErrorKind;
 use super::retry::DAMAGED;
 
 /// Something the store could not or would not do.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("cannot {attempt}: {reason}")]
 pub struct StoreError {
     /// What was tried, on what.
@@ -83,6 +83,12 @@ impl StoreError {
     /// An error that we found ourselves.
     pub(super) fn new(kind: StoreErrorKind, attempt: Attempt, reason: impl Into<String>) -> Self {
         Self { attempt, kind, reason: reason.into() }
+    }
+
+    /// What the store says of one object of many.
+    pub(super) fn from_code(attempt: Attempt, code: &str, message: &str) -> Self {
+        let reason = [code, message].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
+        Self { attempt, kind: kind_of(code, 200), reason }
     }
 
     /// What the SDK says after its last try.
@@ -202,7 +208,7 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
         | (_, 501) => StoreErrorKind::NotSupported,
         ("SlowDown" | "TooManyRequests" | "RequestLimitExceeded" | "Throttling" | "InternalError", _)
         | (_, 429 | 500 | 502 | 503 | 504) => StoreErrorKind::Busy,
-        (_, 401 | 403) => StoreErrorKind::Denied,
+        ("AccessDenied", _) | (_, 401 | 403) => StoreErrorKind::Denied,
         _ => StoreErrorKind::Other,
     }
 }

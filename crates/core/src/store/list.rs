@@ -1,10 +1,15 @@
-//! Listings: all of it, or an error.
+//! Listings: page by page, all of it or an error.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_sdk_s3::config::interceptors::BeforeDeserializationInterceptorContextRef;
+use aws_sdk_s3::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_s3::error::BoxError;
 use aws_sdk_s3::types::EncodingType;
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use super::error::Attempt;
 use super::{Store, StoreError, StoreErrorKind};
@@ -34,7 +39,7 @@ impl Object {
 
 /// As S3 encodes keys in a listing: like the fields of an HTML form, with `+` for a space. Bytes that are no UTF-8 cannot be in
 /// a key of ours.
-fn decode(key: &str) -> String {
+pub(super) fn decode(key: &str) -> String {
     let spaced = key.replace('+', " ");
     match percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy() {
         Cow::Borrowed(_) => spaced,
@@ -43,18 +48,22 @@ fn decode(key: &str) -> String {
 }
 
 impl Store {
-    /// Whether the store can be listed under this prefix: the bucket is there, the keys are good.
-    pub async fn check(&self, prefix: &str) -> Result<(), StoreError> {
-        let listed = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(1).send().await;
-        listed.map(|_| ()).map_err(|error| StoreError::from_sdk(self.to_list(prefix), &error))
+    /// Whether the store can be listed under this prefix: the bucket is there, the keys are good. Tells the time of the
+    /// store, as the `Date` of its answer has it.
+    pub async fn check(&self, prefix: &str) -> Result<Option<OffsetDateTime>, StoreError> {
+        let date = AnswerDate::default();
+        let request = self.s3.list_objects_v2().bucket(&self.bucket).prefix(prefix).max_keys(1);
+        let listed = request.customize().interceptor(date.clone()).send().await;
+        listed.map_err(|error| StoreError::from_sdk(self.to_list(prefix), &error))?;
+        Ok(date.read())
     }
 
-    /// All objects whose keys start so, in the order of their keys. All of them or an error.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+    /// Shows every object whose key starts so, in the order in which the store lists them. After an error, what was shown
+    /// is not all there is.
+    pub async fn walk(&self, prefix: &str, mut show: impl FnMut(Object)) -> Result<(), StoreError> {
         let broken = |what: &str| {
             StoreError::new(StoreErrorKind::NotS3, self.to_list(prefix), format!("the listing is not whole: {what}"))
         };
-        let mut objects = Vec::new();
         let mut tokens = HashSet::new();
         let mut token = None;
         loop {
@@ -64,16 +73,22 @@ impl Store {
             let page = page.map_err(|error| StoreError::from_sdk(self.to_list(prefix), &error))?;
             let encoded = page.encoding_type == Some(EncodingType::Url);
             for listed in page.contents.unwrap_or_default() {
-                objects.push(Object::read(listed, encoded).ok_or_else(|| broken("an object has no key or no size"))?);
+                show(Object::read(listed, encoded).ok_or_else(|| broken("an object has no key or no size"))?);
             }
             // The SDK's own paginator takes a missing or repeated token for the end.
             token = match (page.is_truncated, page.next_continuation_token.filter(|token| !token.is_empty())) {
-                (Some(false), _) | (None, None) => break,
+                (Some(false), _) | (None, None) => return Ok(()),
                 (Some(true), None) => return Err(broken("there is more, but no way to ask for it")),
                 (_, Some(token)) if tokens.insert(token.clone()) => Some(token),
                 (_, Some(_)) => return Err(broken("it goes in circles")),
             };
         }
+    }
+
+    /// All objects whose keys start so, in the order of their keys. All of them or an error.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<Object>, StoreError> {
+        let mut objects = Vec::new();
+        self.walk(prefix, |object| objects.push(object)).await?;
         // A store may list in another order than S3 does.
         objects.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(objects)
@@ -101,6 +116,35 @@ impl Store {
     }
 }
 
+/// Keeps the `Date` header of an answer.
+#[derive(Debug, Clone, Default)]
+struct AnswerDate(Arc<Mutex<Option<String>>>);
+
+impl AnswerDate {
+    fn read(&self) -> Option<OffsetDateTime> {
+        let date = self.0.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        // RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, which RFC 2822 calls an obsolete zone.
+        OffsetDateTime::parse(&date, &Rfc2822).ok()
+    }
+}
+
+impl Intercept for AnswerDate {
+    fn name(&self) -> &'static str {
+        "AnswerDate"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date").map(str::to_owned);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,5 +159,13 @@ mod tests {
         ] {
             assert_eq!(decode(encoded), key);
         }
+    }
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let date = |text: &str| AnswerDate(Arc::new(Mutex::new(Some(text.to_owned())))).read();
+        let expected = time::macros::datetime!(1994-11-06 08:49:37 UTC);
+        assert_eq!(date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(expected));
+        assert_eq!(date("yesterday"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The S3 store: list, look, upload while the size is still unknown, copy, read back.
+//! The S3 store: list, look, upload while the size is still unknown, copy, read back, delete.
 //!
 //! Works with AWS and with the stores that follow it: path style, uniform parts, and a plan for stores that do not know a
 //! header (see [`Upload`]). Nothing here overwrites an object, and no wait is without an end (see `client`).
@@ -7,6 +7,7 @@ mod abort;
 mod checksum;
 mod client;
 mod copy;
+mod delete;
 mod error;
 mod list;
 mod multipart;
@@ -14,13 +15,16 @@ mod part_size;
 mod read;
 mod retry;
 mod stall;
+mod sweep;
 mod upload;
 mod way;
 
 pub use abort::{Ledger, Orphan};
 pub use client::Store;
 pub use copy::CopyLimits;
+pub use delete::Deleted;
 pub use error::{Attempt, StoreError, StoreErrorKind};
 pub use list::Object;
 pub use part_size::{PartSize, memory_bytes};
+pub use sweep::UnfinishedUpload;
 pub use upload::{Stored, Upload};

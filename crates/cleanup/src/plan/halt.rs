@@ -1,0 +1,98 @@
+//! What keeps a cleanup from deleting anything at all.
+
+use std::time::Duration;
+
+use backup_core::figures;
+use backup_core::key::{BackupId, Tier};
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use super::{Clock, Policy};
+use crate::inventory::Held;
+
+/// How far two clocks may differ. The store refuses signatures that are more than 15 minutes off, where it looks at all.
+const ONE_HOUR: time::Duration = time::Duration::HOUR;
+
+/// How much earlier than its own key says the store may have received a backup: local times of two zones differ by up
+/// to 26 hours.
+const TWO_DAYS: time::Duration = time::Duration::days(2);
+
+/// Why nothing at all is deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Halt {
+    /// The store's clock and ours.
+    ClocksDiffer { ours: OffsetDateTime, store: OffsetDateTime },
+    /// A backup was made after now.
+    FromTheFuture { key: String, made: PrimitiveDateTime },
+    /// The store received the newest backup before it was made, or after now.
+    ReceivedElsewhen { key: String, made: PrimitiveDateTime, received: OffsetDateTime },
+    /// The newest daily backup is too old.
+    Stopped { newest: PrimitiveDateTime, age: Duration, limit: Duration },
+    /// There is no daily backup.
+    NoDaily,
+}
+
+/// Looks for a reason, the worst first. The objects are sorted, the newest of a tier first.
+pub(super) fn find(objects: &[Held], policy: &Policy, clock: &Clock) -> Option<Halt> {
+    let ours = clock.now;
+    if let Some(store) = clock.store.filter(|store| (ours - *store).abs() > ONE_HOUR) {
+        return Some(Halt::ClocksDiffer { ours, store });
+    }
+    let local = PrimitiveDateTime::new(ours.date(), ours.time());
+    if let Some(held) = objects.iter().find(|held| held.made() - local > ONE_HOUR) {
+        return Some(Halt::FromTheFuture { key: held.key.clone(), made: held.made() });
+    }
+    let newest = objects.iter().find(|held| matches!(held.backup(), Some(BackupId { tier: Tier::Daily, .. })));
+    let Some(newest) = newest else { return Some(Halt::NoDaily) };
+    let made = newest.made();
+    let age = Duration::try_from(local - made).unwrap_or_default();
+    if age > policy.stopped_after {
+        return Some(Halt::Stopped { newest: made, age, limit: policy.stopped_after });
+    }
+    let stamped = made.assume_offset(ours.offset());
+    newest
+        .received
+        .filter(|received| stamped - *received > TWO_DAYS || *received - ours > ONE_HOUR)
+        .map(|received| Halt::ReceivedElsewhen { key: newest.key.clone(), made, received })
+}
+
+impl Halt {
+    /// What is wrong, in one sentence.
+    pub(crate) fn says(&self) -> String {
+        match self {
+            Self::ClocksDiffer { ours, store } => {
+                format!("here it is {}, at the store {}", figures::instant(*ours), figures::instant(*store))
+            }
+            Self::FromTheFuture { key, made } => {
+                format!("{key} was made on {made}, which is still to come: a clock is, or was, wrong")
+            }
+            Self::ReceivedElsewhen { key, made, received } => format!(
+                "{key} was made on {made} by our clock, and received on {} by the store's",
+                figures::instant(*received)
+            ),
+            Self::Stopped { newest, age, limit } => format!(
+                "backups have stopped: the newest daily one is of {newest}, {} ago; the limit is {}",
+                figures::duration(*age),
+                figures::duration(*limit)
+            ),
+            Self::NoDaily => "there is no daily backup: backups have stopped, or never started".to_owned(),
+        }
+    }
+
+    /// What a person can do about it.
+    pub(crate) fn hint(&self) -> &'static str {
+        match self {
+            Self::ClocksDiffer { .. } | Self::ReceivedElsewhen { .. } => {
+                "Set this machine's clock, and see whether the time zone (TZ) is right. While clocks disagree, nobody \
+                 can tell what is old."
+            }
+            Self::FromTheFuture { .. } => {
+                "If the clock was wrong when the backup was made, look whether you need it, and delete that one object by \
+                 hand. After a change of TZ this mends itself within a day."
+            }
+            Self::Stopped { .. } | Self::NoDaily => {
+                "What is left may be all there is. Make a backup and see why none was made (backup.log); the next \
+                 cleanup then deletes as usual. HEALTH_MAX_BACKUP_AGE_HOURS sets the limit."
+            }
+        }
+    }
+}
