@@ -6,3 +6,4 @@ mod docs;
 mod harness;
 mod notify;
 mod scan;
+mod store;

@@ -102,6 +102,7 @@ impl StoreError {
                 let code = service.err().code().unwrap_or_default();
                 let message = service.err().message().unwrap_or_default();
                 let reason = match (code, message) {
+                    ("", "") if service.raw().status().is_success() => "what answered is not S3".to_owned(),
                     ("", "") => format!("the store answered with HTTP status {status}"),
                     ("", message) => format!("{message} (HTTP status {status})"),
                     (code, "") => format!("{code} (HTTP status {status})"),
@@ -200,6 +201,8 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
             StoreErrorKind::Full
         }
         (code, _) if DAMAGED.contains(&code) => StoreErrorKind::Mismatch,
+        // An error document under 200 has a code; a page of some other server has none.
+        ("", 200..=299) => StoreErrorKind::NotS3,
         ("RequestTimeout", _) => StoreErrorKind::TimedOut,
         ("NotImplemented" | "InvalidRequest" | "InvalidArgument" | "MalformedXML" | "MethodNotAllowed", _)
         | (_, 501) => StoreErrorKind::NotSupported,
