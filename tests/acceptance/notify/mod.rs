@@ -3,6 +3,7 @@
 mod arrival;
 mod delivery;
 mod diagnosis;
+mod encryption;
 mod hostile;
 
 use std::path::PathBuf;
