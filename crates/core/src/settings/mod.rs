@@ -14,6 +14,8 @@ mod places;
 mod reader;
 mod secret;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use catalog::{ALL, Group, Setting};
 pub use database::Database;
