@@ -46,6 +46,11 @@ impl Arguments for Args {
     fn may_notify(&self) -> bool {
         !self.no_notify && !self.dry_run
     }
+
+    fn conflict(&self) -> Option<&'static str> {
+        let to_stdout = self.output.as_ref().is_some_and(|file| file.as_os_str() == "-");
+        (to_stdout && self.common.json).then_some("--json and --output - would both write to stdout")
+    }
 }
 
 #[cfg(test)]

@@ -53,7 +53,16 @@ fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {
     let mail = Mail::new(Kind::Success, origin(settings, context), headline)
         .safety(safety(report))
         .in_subject(figures::size(report.stored_bytes));
-    what_was_made(what_changed(mail, report), report)
+    what_was_made(what_changed(warnings(mail, report), report), report)
+}
+
+/// `pg_dump` ends well and still says what it left out or could not tell: nobody would look for that in a log.
+fn warnings(mail: Mail, report: &Report) -> Mail {
+    if report.warnings.is_empty() {
+        return mail;
+    }
+    let mail = mail.warning("pg_dump ended well, but not without a warning. Does the dump hold all that it should?");
+    mail.details("What pg_dump says", report.warnings.as_bytes())
 }
 
 fn partly(report: &Report, settings: &Settings, context: &Context) -> Mail {
@@ -68,7 +77,7 @@ fn partly(report: &Report, settings: &Settings, context: &Context) -> Mail {
             mail = mail.steps("What to do", error.hint().map(Step::say));
         }
     }
-    what_was_made(mail, report)
+    what_was_made(warnings(mail, report), report)
 }
 
 fn safety(report: &Report) -> &'static str {

@@ -20,6 +20,7 @@ use crate::output::{Sink, Written};
 pub(crate) struct Whole {
     footer: Footer,
     compressed_bytes: u64,
+    warnings: String,
 }
 
 /// A backup that stands where it belongs.
@@ -27,6 +28,8 @@ pub(crate) struct Whole {
 pub(crate) struct Made {
     pub(crate) footer: Footer,
     pub(crate) compressed_bytes: u64,
+    /// What `pg_dump` said although it ended well.
+    pub(crate) warnings: String,
     pub(crate) written: Written,
 }
 
@@ -67,14 +70,16 @@ pub(crate) async fn dump_into(
     compressed.drain(sink, &progress).await?;
     let locator = locator::write(compressed.bytes - before_footer);
     sink.write(&locator).await?;
-    Ok(Whole { footer, compressed_bytes: compressed.bytes + locator.len() as u64 })
+    let compressed_bytes = compressed.bytes + locator.len() as u64;
+    Ok(Whole { footer, compressed_bytes, warnings: dump.warnings().to_owned() })
 }
 
 impl Whole {
     /// Ends the sink: from here on the backup is there.
     pub(crate) async fn complete(self, sink: &mut Sink<'_>) -> Result<Made, Error> {
         let written = sink.complete().await?;
-        Ok(Made { footer: self.footer, compressed_bytes: self.compressed_bytes, written })
+        let Self { footer, compressed_bytes, warnings } = self;
+        Ok(Made { footer, compressed_bytes, warnings, written })
     }
 }
 

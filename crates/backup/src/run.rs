@@ -36,11 +36,11 @@ const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
 
 /// Runs `backup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
-    let settings = Settings::read(&context.environment, args.output.is_none())?;
-    if !settings.enabled {
+    if Settings::disabled(&context.environment) {
         log::info!("BACKUP_ENABLED is false: no backup is made");
         return Ok(finish(Exit::Done, None, json!({ "skipped": "disabled" })));
     }
+    let settings = Settings::read(&context.environment, args.output.is_none())?;
     let _lock = take_lock(&settings)?;
     let run = Run::new(settings, context);
     let ended = match &args.output {
@@ -90,6 +90,8 @@ pub(crate) struct Report {
     pub(crate) verified_by_store: bool,
     pub(crate) took: Duration,
     pub(crate) promotions: Vec<Promotion>,
+    /// What `pg_dump` said although it ended well.
+    pub(crate) warnings: String,
     /// What is different from the backup before, if there is one that can be read.
     pub(crate) changes: Option<(OffsetDateTime, Changes)>,
 }
@@ -263,6 +265,7 @@ impl<'c> Run<'c> {
             verified_by_store: matches!(&made.written, Written::Stored(stored) if stored.crc64.is_some()),
             took: Duration::try_from(now() - self.context.started).unwrap_or_default(),
             promotions,
+            warnings: self.context.redact(&made.warnings),
             changes: before.map(|before| (before.started, made.footer.changes_since(&before))),
             footer: made.footer,
         }
@@ -326,6 +329,7 @@ impl Report {
             "seconds": self.took.as_secs_f64(),
             "verified_by_store": self.verified_by_store,
             "promoted": promoted,
+            "warnings": self.warnings.lines().collect::<Vec<_>>(),
             "changes": self.changes.map(|(_, changes)| changes),
         });
         finish(exit, self.address, document)

@@ -6,7 +6,6 @@ use backup_core::settings::{
 
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) enabled: bool,
     pub(crate) database: Database,
     /// `None` where the backup goes to a file or to stdout: no store is needed then.
     pub(crate) store: Option<Store>,
@@ -17,6 +16,11 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Whether backups are switched off. Then nothing else is looked at: it may never have been set up.
+    pub(crate) fn disabled(environment: &Environment) -> bool {
+        settings::enabled(&mut Reader::new(environment)) == Some(false)
+    }
+
     /// Reads them all, so that every mistake is told at once.
     pub(crate) fn read(environment: &Environment, with_store: bool) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(environment);
@@ -28,8 +32,8 @@ impl Settings {
         let mail = Mail::read(&mut reader);
         let places = Places::read(&mut reader);
         let read = || {
+            enabled?;
             Some(Self {
-                enabled: enabled?,
                 database: database?,
                 store: match store {
                     Some(store) => Some(store?),

@@ -16,7 +16,13 @@ pub(crate) struct Unfinished {
 
 impl Unfinished {
     pub(crate) fn new(journal: &Journal) -> Self {
-        Self { journal: journal.clone(), known: RefCell::new(journal.read(ENTRY).unwrap_or_default()) }
+        let known: Vec<Orphan> = journal.read(ENTRY).unwrap_or_default();
+        for Orphan { bucket, key, .. } in &known {
+            log::warn!(
+                "an earlier run broke off without cleaning up: its upload of s3://{bucket}/{key} is aborted now"
+            );
+        }
+        Self { journal: journal.clone(), known: RefCell::new(known) }
     }
 
     /// Aborts what is left of earlier runs, or of this one. What cannot be aborted is tried again next time.

@@ -1,15 +1,19 @@
 //! The one way to start a program: its own environment, dead when we die, its last words kept.
 //!
 //! A child gets only the variables that it is given, never ours. It is killed when its [`Child`] is dropped, and by the
-//! kernel when this process is killed, so that no dump outlives its backup.
+//! kernel when this process is killed, so that no dump outlives its backup. It leads a process group of its own, so that
+//! what a wrapper script started goes with it, and Ctrl-C reaches us alone, who end it in order.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
@@ -20,12 +24,16 @@ const LAST_WORDS_BYTES: usize = 4096;
 /// Lines of a program's stderr that go to the log.
 const LOGGED_LINES: u64 = 200;
 
+/// How long the rest of a program's stderr is waited for once it has ended: a grandchild that keeps it open must not keep us.
+const TIME_FOR_LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A program that was started.
 #[derive(Debug)]
 pub struct Child {
     name: String,
     process: tokio::process::Child,
-    last_words: JoinHandle<String>,
+    last_words: Arc<Mutex<LastWords>>,
+    listener: Option<JoinHandle<()>>,
 }
 
 /// Why a program did not do its work.
@@ -95,16 +103,16 @@ impl Child {
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true);
         die_with_parent(&mut command);
         let mut process = command
             .spawn()
             .map_err(|source| ChildError::NotStarted { program: program.display().to_string(), source })?;
-        let last_words = match process.stderr.take() {
-            Some(stderr) => tokio::spawn(keep_last_words(name.clone(), stderr, stderr_level)),
-            None => tokio::spawn(async { String::new() }),
-        };
-        Ok(Self { name, process, last_words })
+        let last_words = Arc::default();
+        let listen = |stderr| tokio::spawn(listen(name.clone(), stderr, stderr_level, Arc::clone(&last_words)));
+        let listener = process.stderr.take().map(listen);
+        Ok(Self { name, process, last_words, listener })
     }
 
     /// The name of the program.
@@ -126,28 +134,70 @@ impl Child {
     pub async fn wait(&mut self) -> Result<Ended, ChildError> {
         let status =
             self.process.wait().await.map_err(|source| ChildError::NotReaped { program: self.name.clone(), source })?;
-        // A grandchild that keeps stderr open must not keep us.
-        let last_words = tokio::time::timeout(Duration::from_secs(2), &mut self.last_words).await;
-        Ok(Ended { status, last_words: last_words.ok().and_then(Result::ok).unwrap_or_default() })
+        if let Some(listener) = self.listener.take() {
+            // In time or not, what was said by then is there.
+            let _ = tokio::time::timeout(TIME_FOR_LAST_WORDS, listener).await;
+        }
+        // A panic while the lock was held leaves whole lines.
+        let last_words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Ended { status, last_words: last_words.to_string() })
     }
 
     /// Ends it: SIGTERM, so that it can cancel its query in the server, and SIGKILL if it does not heed that.
     pub async fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        if tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await.is_err() {
+            self.signal(Signal::SIGKILL);
+            // Whether it was reaped or had gone already, it is gone now.
+            let _ = self.process.wait().await;
+        }
+    }
+
+    /// Signals the program and what it started. After it has been waited for, its number may be somebody else's.
+    fn signal(&self, signal: Signal) {
         if let Some(id) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
             // It may have ended by itself just now.
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), Signal::SIGTERM);
-        }
-        if tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await.is_err() {
-            // Killed and reaped, or already gone.
-            let _ = self.process.kill().await;
+            let _ = killpg(Pid::from_raw(id), signal);
         }
     }
 }
 
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
+    }
+}
+
+/// The end of what a program said, whole lines, within [`LAST_WORDS_BYTES`].
+#[derive(Debug, Default)]
+struct LastWords {
+    lines: VecDeque<String>,
+    bytes: usize,
+}
+
+impl LastWords {
+    fn add(&mut self, line: String) {
+        self.bytes += line.len() + 1;
+        self.lines.push_back(line);
+        while self.bytes > LAST_WORDS_BYTES + 1 && self.lines.len() > 1 {
+            self.bytes -= self.lines.pop_front().map_or(0, |line| line.len() + 1);
+        }
+    }
+}
+
+impl fmt::Display for LastWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, line) in self.lines.iter().enumerate() {
+            let newline = if at == 0 { "" } else { "\n" };
+            write!(f, "{newline}{line}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Logs what the program says, as far as a person would read it, and keeps the end of it.
-async fn keep_last_words(name: String, stderr: impl AsyncRead + Unpin, level: log::Level) -> String {
+async fn listen(name: String, stderr: impl AsyncRead + Unpin, level: log::Level, last_words: Arc<Mutex<LastWords>>) {
     let mut stderr = BufReader::new(stderr);
-    let mut kept: VecDeque<String> = VecDeque::new();
     let mut said: u64 = 0;
     while let Some(line) = next_line(&mut stderr).await {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -160,12 +210,8 @@ async fn keep_last_words(name: String, stderr: impl AsyncRead + Unpin, level: lo
         } else if said == LOGGED_LINES + 1 {
             log::log!(level, "{name} says more; only the end of it is kept");
         }
-        kept.push_back(text);
-        while kept.iter().map(String::len).sum::<usize>() > LAST_WORDS_BYTES && kept.len() > 1 {
-            kept.pop_front();
-        }
+        last_words.lock().unwrap_or_else(PoisonError::into_inner).add(text);
     }
-    Vec::from(kept).join("\n")
 }
 
 /// The next line, cut where it is too long to be kept. `None`: no more.
@@ -215,7 +261,9 @@ mod tests {
     #[tokio::test]
     async fn last_words_are_bounded_and_survive_any_bytes() {
         let noise = [b"x".repeat(10_000_000), b"\n\xff\0last\n".to_vec(), b"words".to_vec()].concat();
-        let kept = keep_last_words("pg_dump".into(), &noise[..], log::Level::Debug).await;
+        let last_words = Arc::default();
+        listen("pg_dump".into(), &noise[..], log::Level::Debug, Arc::clone(&last_words)).await;
+        let kept = last_words.lock().unwrap().to_string();
         assert!(kept.len() <= LAST_WORDS_BYTES, "{}", kept.len());
         assert!(kept.ends_with("\u{fffd}\0last\nwords"), "{kept:?}");
     }
@@ -231,13 +279,40 @@ mod tests {
         assert!(child.wait().await.unwrap().status.success());
     }
 
+    fn sh(script: &str) -> Child {
+        let variables = base_variables();
+        Child::start(Path::new("/bin/sh"), ["-c", script], &variables, Stdio::null(), log::Level::Debug).unwrap()
+    }
+
+    async fn first_line(child: &mut Child) -> String {
+        let mut line = String::new();
+        BufReader::new(child.stdout().unwrap()).read_line(&mut line).await.unwrap();
+        line.trim().to_owned()
+    }
+
     #[tokio::test]
-    async fn a_child_that_heeds_nothing_is_stopped_and_reaped() {
-        let script = ["-c", "trap '' TERM; while :; do sleep 1; done"];
-        let child =
-            Child::start(Path::new("/bin/sh"), script, &base_variables(), Stdio::null(), log::Level::Warn).unwrap();
+    async fn what_heeds_nothing_is_stopped_and_reaped_and_its_children_too() {
+        let mut child = sh("trap '' TERM; sleep 1000 & echo $!; while :; do sleep 1; done");
         let id = child.process.id().unwrap();
+        let grandchild = first_line(&mut child).await;
         child.stop().await;
         assert!(!Path::new(&format!("/proc/{id}")).exists());
+        // Whoever inherits it may be slow to reap it; a zombie has no command line.
+        let runs = || std::fs::read(format!("/proc/{grandchild}/cmdline")).is_ok_and(|line| !line.is_empty());
+        let gone = async {
+            while runs() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), gone).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_grandchild_that_keeps_stderr_open_hides_no_words() {
+        let mut child = sh("sleep 1000 & echo $!; echo the cause >&2; exit 7");
+        let grandchild = first_line(&mut child).await;
+        let ended = child.wait().await.unwrap();
+        assert_eq!((ended.last_words.as_str(), ended.how().as_str()), ("the cause", "exit code 7"));
+        nix::sys::signal::kill(Pid::from_raw(grandchild.parse().unwrap()), Signal::SIGKILL).unwrap();
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 
-use super::PostgresError;
+use super::{PostgresError, words};
 use crate::child::{Child, base_variables};
 use crate::key::DatabaseName;
 use crate::settings::Database;
@@ -53,11 +53,19 @@ impl Program {
     pub async fn find(name: &'static str, bin_dir: Option<&Path>) -> Result<Self, PostgresError> {
         let path = locate(name, bin_dir)?;
         let mut child = Child::start(&path, ["--version"], &base_variables(), Stdio::null(), log::Level::Warn)?;
-        let mut said = String::new();
-        if let Some(stdout) = child.stdout() {
-            let read = tokio::time::timeout(VERSION_LIMIT, stdout.take(4096).read_to_string(&mut said)).await;
-            read.unwrap_or(Ok(0)).map_err(|source| PostgresError::Unreadable { program: name, source })?;
-        }
+        let stdout = child.stdout();
+        let asked = async {
+            let mut said = String::new();
+            if let Some(stdout) = stdout {
+                let read = stdout.take(4096).read_to_string(&mut said).await;
+                read.map_err(|source| PostgresError::Unreadable { program: name, source })?;
+            }
+            let ended = child.wait().await?;
+            // A library that is missing, for example.
+            Ok::<_, PostgresError>(if said.is_empty() { words(&ended.how(), &ended.last_words) } else { said })
+        };
+        let asked = tokio::time::timeout(VERSION_LIMIT, asked).await;
+        let said = asked.unwrap_or_else(|_| Ok(format!("no answer within {}s", VERSION_LIMIT.as_secs())))?;
         child.stop().await;
         // `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
         let version = said.split_once(") ").and_then(|(_, version)| Version::parse(version));
@@ -133,9 +141,10 @@ fn variables(settings: &Database) -> Vec<(OsString, OsString)> {
     let theirs = |name: &str| settings.libpq.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     variables.extend(settings.libpq.iter().filter(|(name, _)| name != "PGTZ" && name != "PGOPTIONS").cloned());
     // Timestamps with time zone and bytea are printed by the session's settings: the proof of a restore compares them as
-    // text, so both sides print them alike. The operator's own options stay, in front of ours.
+    // text, so both sides print them alike. A role's statement_timeout is meant for its application; pg_dump lifts it by
+    // itself, psql does not. The operator's own options stay, in front of ours.
     let mut options = theirs("PGOPTIONS").unwrap_or_default();
-    options.push(" -c bytea_output=hex");
+    options.push(" -c bytea_output=hex -c statement_timeout=0");
     variables.push(("PGOPTIONS".into(), options));
     variables.push(("PGTZ".into(), "UTC".into()));
     if let Some(password) = &settings.password {

@@ -23,6 +23,7 @@ pub struct DumpStream {
     stdout: ChildStdout,
     stall_timeout: Duration,
     bytes: u64,
+    warnings: String,
 }
 
 impl DumpStream {
@@ -45,7 +46,7 @@ impl DumpStream {
         let Some(stdout) = pg_dump.stdout() else { unreachable!("Child::start pipes stdout, and nobody took it yet") };
         // Only a matter of speed.
         let _ = fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
-        Ok(Self { pg_dump, stdout, stall_timeout: client.settings.stall_timeout, bytes: 0 })
+        Ok(Self { pg_dump, stdout, stall_timeout: client.settings.stall_timeout, bytes: 0, warnings: String::new() })
     }
 
     /// Appends what comes next to the block, up to its capacity. `Ok(0)`: the dump has ended, and `pg_dump` ended well.
@@ -69,9 +70,15 @@ impl DumpStream {
         };
         let ended = ended?;
         if ended.status.success() {
+            self.warnings = ended.last_words;
             return Ok(());
         }
         Err(PostgresError::DumpFailed { how: ended.how(), said: ended.last_words, bytes: self.bytes })
+    }
+
+    /// What `pg_dump` said although it ended well, known once it has ended: what may be missing from the dump.
+    pub fn warnings(&self) -> &str {
+        &self.warnings
     }
 
     /// Stops `pg_dump`, wherever it is.

@@ -16,7 +16,11 @@ const HINTS: &[(&str, &str)] = &[
     ),
     ("the database system is starting up", "The database is starting: try again in a moment."),
     ("row-level security", "Row security hides rows from this role: ALTER ROLE ... BYPASSRLS lets it dump them."),
-    ("lock timeout", "Another session holds a lock on the table. BACKUP_LOCK_TIMEOUT sets how long is waited for it."),
+    // pg_dump carries out --lock-wait-timeout by a statement_timeout for LOCK TABLE, and has none otherwise.
+    (
+        "due to statement timeout",
+        "Another session holds a lock on the table. BACKUP_LOCK_TIMEOUT sets how long is waited for it.",
+    ),
     ("permission denied for large object", "Grant SELECT on the large object to the role, or dump as its owner."),
     (
         "permission denied",

@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use serde_json::json;
 use time::OffsetDateTime;
 
@@ -75,6 +76,11 @@ pub trait Arguments: Parser {
     fn may_notify(&self) -> bool {
         true
     }
+
+    /// What is wrong with these arguments together, where their values decide.
+    fn conflict(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What a job is given.
@@ -127,7 +133,16 @@ pub fn run<A: Arguments, E: Failure + 'static>(
     tool: Tool,
     job: impl AsyncFnOnce(A, &Context) -> Result<Finish, E>,
 ) -> ExitCode {
-    let arguments = match A::try_parse() {
+    // Where, but not what: before the log is there, nothing would keep a secret out of the words.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        eprintln!("internal error at {place}");
+    }));
+    let checked = |arguments: A| match arguments.conflict() {
+        None => Ok(arguments),
+        Some(conflict) => Err(A::command().error(ErrorKind::ArgumentConflict, conflict)),
+    };
+    let arguments = match A::try_parse().and_then(checked) {
         Ok(arguments) => arguments,
         Err(usage) => {
             // Printing fails only where nobody listens.

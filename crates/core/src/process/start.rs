@@ -42,7 +42,7 @@ pub enum StartError {
 pub(super) fn environment(env_file: Option<&Path>) -> Result<Environment, StartError> {
     let mut environment = Environment::of_this_process();
     let own_id = std::process::id().to_string();
-    if environment.get(LOADED) == Some(OsStr::new(&own_id)) {
+    if environment.remove(LOADED).as_deref() == Some(OsStr::new(&own_id)) {
         return Ok(environment);
     }
     let mut changed = environment.drop_empty("AWS_");

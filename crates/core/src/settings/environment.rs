@@ -62,10 +62,16 @@ fn malformed(name: Option<&str>) -> String {
     }
 }
 
+impl FromIterator<(OsString, OsString)> for Environment {
+    fn from_iter<T: IntoIterator<Item = (OsString, OsString)>>(variables: T) -> Self {
+        Self(variables.into_iter().collect())
+    }
+}
+
 impl Environment {
     /// The variables of this process.
     pub fn of_this_process() -> Self {
-        Self(std::env::vars_os().collect())
+        std::env::vars_os().collect()
     }
 
     /// The value of a variable. Empty means unset: compose passes `NAME=` so.
@@ -83,6 +89,11 @@ impl Environment {
             }
         }
         changed
+    }
+
+    /// Takes a variable away, and gives its value.
+    pub fn remove(&mut self, name: &str) -> Option<OsString> {
+        self.0.remove(OsStr::new(name))
     }
 
     /// Removes empty variables whose names start so, for libraries that do not take empty as unset. Says whether there were any.
@@ -135,7 +146,7 @@ fn entries(text: &str) -> Vec<&str> {
     let mut entries = Vec::new();
     let (mut start, mut quotes) = (0, Quotes::default());
     for (at, byte) in text.bytes().enumerate() {
-        let comment_line = text[start..at].trim_start().starts_with('#');
+        let comment_line = text.as_bytes()[start..at].trim_ascii_start().starts_with(b"#");
         if !comment_line {
             quotes.pass(byte);
         }
@@ -218,6 +229,7 @@ mod tests {
             ("\u{feff}DB_A=bom", "bom"),
             ("DB_A='two\nlines'\n", "two\nlines"),
             ("# it's a comment\nDB_A=x", "x"),
+            ("# пароль: it's\n# é\nDB_A='№ \u{1f511}é'", "№ \u{1f511}é"),
             ("\n\n  \nDB_A=x", "x"),
         ] {
             assert_eq!(read(text.as_bytes()), Ok(vec![("DB_A".to_owned(), expected.to_owned())]), "{text:?}");

@@ -15,6 +15,8 @@ mod reader;
 mod retention;
 mod secret;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use catalog::{ALL, Group, Setting};
 pub use database::Database;

@@ -62,6 +62,10 @@ impl<'e> Reader<'e> {
     /// A setting that may be left out and has no default. `None`: left out, or wrong and noted.
     pub fn optional<T: FromStr<Err: fmt::Display>>(&mut self, setting: &Setting) -> Option<T> {
         let (variable, text) = self.text(setting)?;
+        if text.trim().is_empty() {
+            self.note(variable, "holds nothing but blanks", setting);
+            return None;
+        }
         match text.trim().parse() {
             Ok(value) => Some(value),
             Err(wrong) => {

@@ -175,10 +175,10 @@ impl FromStr for Endpoint {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let url = text.strip_suffix('/').unwrap_or(text);
-        let Some(authority) = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")) else {
+        let Some(authority) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
             return Err("must start with https:// or http://");
         };
+        let authority = authority.strip_suffix('/').unwrap_or(authority);
         if authority.contains('@') {
             return Err("must not hold a user name or a password");
         }
@@ -191,7 +191,7 @@ impl FromStr for Endpoint {
         if authority.is_empty() || authority.starts_with(':') || !authority.bytes().all(host_byte) {
             return Err("must name a host");
         }
-        Ok(Self(url.to_owned()))
+        Ok(Self(text.strip_suffix('/').unwrap_or(text).to_owned()))
     }
 }
 
