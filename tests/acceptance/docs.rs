@@ -86,11 +86,11 @@ const HOW_TO_QUOTE: &str = "\
 #[test]
 fn help_has_examples_and_every_exit_code() {
     let sandbox = Sandbox::new();
-    for tool in ["backup", "notify"] {
+    for tool in ["backup", "cleanup", "notify"] {
         let help = sandbox.command(tool).arg("--help").run().stdout;
         assert!(help.contains("Examples:"), "{tool}: {help}");
         for code in ["0", "1", "2", "3", "75", "78", "130", "143"] {
-            let told = help.lines().any(|line| line.trim_start().split_whitespace().next() == Some(code));
+            let told = help.lines().any(|line| line.split_whitespace().next() == Some(code));
             assert!(told, "{tool} --help does not tell of exit code {code}:\n{help}");
         }
     }

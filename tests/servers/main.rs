@@ -61,10 +61,9 @@ fn write_settings(folder: &Path, cluster: &Cluster, store: &Store, sink: &Sink) 
         ("BACKUP_NOTIFICATION_EMAIL", "you@example.org".to_owned()),
         ("SOCKET_FOLDER", cluster.socket_folder().display().to_string()),
     ];
-    let lines: String =
-        settings.iter().map(|(name, value)| format!("{name}='{}'\n", value.replace('\'', r"'\''"))).collect();
+    let lines = settings.iter().map(|(name, value)| format!("{name}='{}'", value.replace('\'', r"'\''")));
     let half = folder.join("env.half");
-    fs::write(&half, lines)?;
+    fs::write(&half, lines.collect::<Vec<_>>().join("\n") + "\n")?;
     Ok(fs::rename(half, folder.join("env"))?)
 }
 

@@ -19,5 +19,5 @@ use backup_core::process::{self, Tool};
 const TOOL: Tool = Tool { name: "backup", log: "backup", failure: Kind::Failure };
 
 fn main() -> ExitCode {
-    process::run(TOOL, run::run)
+    process::run(&TOOL, run::run)
 }

@@ -68,7 +68,7 @@ fn warnings(mail: Mail, report: &Report) -> Mail {
 fn partly(report: &Report, settings: &Settings, context: &Context) -> Mail {
     let tiers: Vec<String> = report.not_promoted().map(|promotion| promotion.tier.to_string()).collect();
     let headline = format!("{} was backed up, but not copied to {}.", settings.database.name, tiers.join(" and "));
-    let mut mail = Mail::new(Kind::Failure, origin(settings, context), headline)
+    let mut mail = Mail::new(Kind::SuccessWithWarning, origin(settings, context), headline)
         .safety("The daily backup is whole and verified. The next run fills the missing slot.")
         .in_subject("stored, not promoted");
     for promotion in report.not_promoted() {

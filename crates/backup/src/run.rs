@@ -29,7 +29,7 @@ use crate::unfinished::Unfinished;
 pub(crate) const ENTRY: &str = "last-backup";
 
 /// How long it may take to take back what a failed run has uploaded.
-const TIME_TO_ABORT: Duration = Duration::from_secs(60);
+const TIME_TO_ABORT: Duration = Duration::from_mins(1);
 
 /// The same when the tool was told to end, and has ten seconds for everything.
 const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
@@ -44,8 +44,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
     let _lock = take_lock(&settings)?;
     let run = Run::new(settings, context);
     let ended = match &args.output {
-        Some(path) => run.into_output(path).await.map(Ended::Made),
-        None => run.into_store(&args).await,
+        Some(path) => run.to_output(path).await.map(|report| Ended::Made(Box::new(report))),
+        None => run.to_store(&args).await,
     };
     // Whoever asks for a file or a pipe is there to see how it ends.
     if args.may_notify() && args.output.is_none() {
@@ -69,7 +69,7 @@ fn take_lock(settings: &Settings) -> Result<Option<Lock>, Error> {
 /// How a run ended that did not fail.
 #[derive(Debug)]
 pub(crate) enum Ended {
-    Made(Report),
+    Made(Box<Report>),
     /// A newer backup stands: nothing to do.
     Recent {
         address: String,
@@ -125,14 +125,14 @@ impl<'c> Run<'c> {
         PrimitiveDateTime::new(whole.date(), whole.time())
     }
 
-    async fn into_output(&self, path: &Path) -> Result<Report, Error> {
+    async fn to_output(&self, path: &Path) -> Result<Report, Error> {
         let mut sink = Sink::output(path)?;
         let (client, server) = self.bounded(self.ask_database()).await??;
         let made = self.dump(&mut sink, &client, &server).await?;
         Ok(self.report(made, None, Vec::new(), None))
     }
 
-    async fn into_store(&self, args: &Args) -> Result<Ended, Error> {
+    async fn to_store(&self, args: &Args) -> Result<Ended, Error> {
         let Some(settings) = &self.settings.store else { unreachable!("settings are read with the store") };
         let store = Store::new(settings).await;
         let layout = Layout::new(settings.prefix.clone(), self.settings.database.name.clone());
@@ -182,7 +182,7 @@ impl<'c> Run<'c> {
             Some((object, _)) => self.bounded(footer::of_stored(&store, object)).await.ok().flatten(),
             None => None,
         };
-        Ok(Ended::Made(self.report(made, Some(store.address(&key)), promotions?, before)))
+        Ok(Ended::Made(Box::new(self.report(made, Some(store.address(&key)), promotions?, before))))
     }
 
     /// Looks at the client programs and at the server, which must fit each other.

@@ -17,6 +17,7 @@ Settings come from the environment and from a .env file; .env.example lists them
 /// whatever their age; deletes nothing at all where backups have stopped or clocks disagree.
 #[derive(Debug, Parser)]
 #[command(name = "cleanup", version, after_help = EXIT_CODES, before_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Args {
     /// Print what would become of every backup, and why, but change nothing
     #[arg(short = 'n', long)]

@@ -23,5 +23,5 @@ use backup_core::process::{self, Tool};
 const TOOL: Tool = Tool { name: "cleanup", log: "cleanup", failure: Kind::CleanupFailure };
 
 fn main() -> ExitCode {
-    process::run(TOOL, run::run)
+    process::run(&TOOL, run::run)
 }

@@ -14,5 +14,5 @@ use backup_core::process::{self, Tool};
 const TOOL: Tool = Tool { name: "notify", log: "notify", failure: Kind::Failure };
 
 fn main() -> ExitCode {
-    process::run(TOOL, run::run)
+    process::run(&TOOL, run::run)
 }

@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use super::waiting;
 
 /// Every step of a conversation ends in 15 s, and the whole in a minute (reliability: a job never waits for its mail).
-const A_MINUTE: Duration = Duration::from_secs(60);
+const A_MINUTE: Duration = Duration::from_mins(1);
 
 fn reply(line: &str) -> Act {
     Act::Reply(line.to_owned())

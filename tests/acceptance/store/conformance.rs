@@ -104,7 +104,7 @@ fn an_upload_of_a_killed_run_is_aborted_once_and_for_all() {
         upload.write(&bytes(2 * PART), &open).await.unwrap();
         drop(upload);
         let orphan = open.0.take().remove(0);
-        assert_eq!(moto.unfinished_uploads(), [orphan.upload_id.clone()]);
+        assert_eq!(moto.unfinished_uploads(), std::slice::from_ref(&orphan.upload_id));
         assert!(store.abort_orphan(&orphan).await);
         assert!(moto.unfinished_uploads().is_empty());
         assert!(store.abort_orphan(&orphan).await, "an upload that is gone counts as aborted");

@@ -28,6 +28,7 @@ pub struct Run<'a> {
     arguments: Vec<OsString>,
     environment: BTreeMap<String, String>,
     stdin: Option<Vec<u8>>,
+    stdout: Option<Stdio>,
     folder: PathBuf,
     limit: Duration,
 }
@@ -40,6 +41,7 @@ impl<'a> Run<'a> {
             arguments: Vec::new(),
             environment: sandbox.environment.clone(),
             stdin: None,
+            stdout: None,
             folder: sandbox.home.clone(),
             limit: TIME_LIMIT,
         }
@@ -80,6 +82,13 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// Where its stdout goes, such as into a pipe; without it, to [`Outcome::stdout`].
+    #[must_use]
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.stdout = Some(to.into());
+        self
+    }
+
     /// The folder to start in; without it, the home folder.
     #[must_use]
     pub fn current_dir(mut self, folder: &Path) -> Self {
@@ -110,7 +119,8 @@ impl<'a> Run<'a> {
         let stream = |name: &str| File::create(streams.join(name)).expect("the sandbox can be written");
         let mut command = lifeline::command(&built(&self.tool), "KILL", None);
         command.args(&self.arguments).env_clear().envs(&self.environment).current_dir(&self.folder);
-        command.stdin(stdin).stdout(stream("stdout")).stderr(stream("stderr"));
+        let stdout = stream("stdout");
+        command.stdin(stdin).stdout(self.stdout.unwrap_or_else(|| stdout.into())).stderr(stream("stderr"));
         let arguments = self.arguments.iter().map(|argument| format!(" {}", argument.to_string_lossy()));
         let child = lifeline::spawn(command).unwrap_or_else(|e| panic!("start {}: {e}", self.tool));
         Running {

@@ -32,7 +32,7 @@ pub(super) fn bars() -> Option<&'static MultiProgress> {
 }
 
 /// Starts the log. A file that cannot be written costs a warning, not the job.
-pub(super) fn start(verbosity: Verbosity, rust_log: Option<&str>, file: Option<PathBuf>, secrets: Vec<Secret>) {
+pub(super) fn start(verbosity: Verbosity, rust_log: Option<&str>, file: Option<PathBuf>, secrets: &[Secret]) {
     let level = match verbosity {
         Verbosity::Quiet => LevelFilter::Warn,
         Verbosity::Normal => LevelFilter::Info,
@@ -166,7 +166,7 @@ impl Redaction {
     /// A secret shorter than this would blot out ordinary words, and protects nothing.
     const SHORTEST: usize = 4;
 
-    fn new(secrets: Vec<Secret>) -> Self {
+    fn new(secrets: &[Secret]) -> Self {
         let mut texts: Vec<String> = secrets.iter().map(|secret| secret.reveal().to_owned()).collect();
         texts.retain(|text| text.len() >= Self::SHORTEST);
         // Longer ones first: one may hold another.
@@ -186,8 +186,7 @@ mod tests {
 
     #[test]
     fn secrets_are_blotted_out_and_words_are_not() {
-        let redaction =
-            Redaction::new(["hunter2", "hunter2-long", "db", ""].map(|text| Secret::new(text.into())).into());
+        let redaction = Redaction::new(&["hunter2", "hunter2-long", "db", ""].map(|text| Secret::new(text.into())));
         assert_eq!(redaction.apply("password hunter2-long or hunter2 for db"), "password [secret] or [secret] for db");
     }
 

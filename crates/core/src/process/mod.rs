@@ -130,7 +130,7 @@ impl Finish {
 
 /// Runs a tool from its arguments to its exit code.
 pub fn run<A: Arguments, E: Failure + 'static>(
-    tool: Tool,
+    tool: &Tool,
     job: impl AsyncFnOnce(A, &Context) -> Result<Finish, E>,
 ) -> ExitCode {
     // Where, but not what: before the log is there, nothing would keep a secret out of the words.
@@ -152,14 +152,14 @@ pub fn run<A: Arguments, E: Failure + 'static>(
     };
     let common = arguments.common().clone();
     let may_notify = arguments.may_notify();
-    let ended = start_and_run(&tool, &common, |context| async move {
+    let ended = start_and_run(tool, &common, |context| async move {
         let finish = job(arguments, &context).await;
         finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
     });
     let exit = match ended {
         Ok(finish) => {
             if common.json {
-                output::print_line(&document(&tool, finish.exit, finish.document));
+                output::print_line(&document(tool, finish.exit, finish.document));
             } else if let Some(line) = finish.line {
                 output::print_line(&line);
             }
@@ -173,7 +173,7 @@ pub fn run<A: Arguments, E: Failure + 'static>(
                 log::error!("hint: {hint}");
             }
             if may_notify && error.is_untold() {
-                alarm::mail(&tool, error.exit(), &text, hint.as_deref());
+                alarm::mail(tool, error.exit(), &text, hint.as_deref());
             }
             if common.json {
                 let members =
@@ -181,7 +181,7 @@ pub fn run<A: Arguments, E: Failure + 'static>(
                 let serde_json::Value::Object(members) = members else {
                     unreachable!("an object literal is an object")
                 };
-                output::print_line(&document(&tool, error.exit(), members));
+                output::print_line(&document(tool, error.exit(), members));
             }
             error.exit()
         }
@@ -254,7 +254,7 @@ fn start_log(tool: &Tool, verbosity: Verbosity, environment: &Environment) {
     // A mistake in the places is reported with all the others, when the job reads its settings.
     let file = Places::read(&mut reader).map(|places| places.logs.join(format!("{}.log", tool.log)));
     let rust_log = environment.get("RUST_LOG").and_then(|filters| filters.to_str());
-    logging::start(verbosity, rust_log, file, secrets(environment));
+    logging::start(verbosity, rust_log, file, &secrets(environment));
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

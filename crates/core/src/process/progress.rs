@@ -10,7 +10,7 @@ use super::logging;
 use crate::figures;
 
 /// How often a log line tells how far the work is, where there is no terminal.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+const BETWEEN_LINES: Duration = Duration::from_mins(1);
 
 /// How often the bar changes: more often nobody can read.
 const BETWEEN_MESSAGES: Duration = Duration::from_millis(200);
