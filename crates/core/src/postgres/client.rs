@@ -69,7 +69,7 @@ impl Program {
         child.stop().await;
         // `pg_dump (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)`
         let version = said.split_once(") ").and_then(|(_, version)| Version::parse(version));
-        version.map(|version| Self { path, version }).ok_or_else(|| PostgresError::OddVersion { program: name, said })
+        version.map(|version| Self { path, version }).ok_or(PostgresError::OddVersion { program: name, said })
     }
 }
 
