@@ -97,11 +97,12 @@ impl<'r> Run<'r> {
     /// Everything under the prefix, and the time. All of it or an error: nothing is decided on half the truth.
     async fn look(&self) -> Result<(Inventory, Clock), StoreError> {
         let folder = self.layout.prefix().as_folder();
-        let store = self.store.check(&folder).await?;
-        let clock = Clock { now: now(), store };
         let mut survey = Survey::new(&self.layout);
         self.store.walk(&folder, |object| survey.add(object)).await?;
-        Ok((survey.finish(), clock))
+        // Last, so that no time passes between the store's clock and ours. The SDK signs by the store's clock where ours is
+        // wrong, so that no refusal has told of it.
+        let store = self.store.check(&folder).await?;
+        Ok((survey.finish(), Clock { now: now(), store }))
     }
 
     /// What the restore test of the newest proven backup wrote down. Nothing is decided by it, so that it may be missing.
