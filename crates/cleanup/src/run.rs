@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use backup_core::journal::{Journal, TestRecord};
 use backup_core::key::Layout;
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock, chain, now};
+use backup_core::settings;
 use backup_core::store::{Store, StoreError};
 use serde_json::json;
 
@@ -28,10 +29,13 @@ const LARGEST_RECORD: u64 = 1 << 20;
 
 /// Runs `cleanup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
-    let settings = Settings::read(&context.environment)?;
-    if !settings.enabled {
+    if settings::disabled(&context.environment) {
         log::info!("BACKUP_ENABLED is false: nothing is deleted");
         return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "disabled" })));
+    }
+    let settings = Settings::read(&context.environment)?;
+    for remark in settings.policy.retention.remarks() {
+        log::warn!("{remark}");
     }
     let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
     let run = Run::new(&settings, context, &args).await;

@@ -108,6 +108,8 @@ fn a_disabled_system_deletes_nothing() {
     seed_three_expired(&sandbox);
     let outcome = deletes_nothing(&sandbox, cleanup(&sandbox).env("BACKUP_ENABLED", "no"));
     outcome.succeeds().says("BACKUP_ENABLED is false").prints_nothing();
+    // What is switched off may never have been set up.
+    cleanup(&sandbox).env("BACKUP_ENABLED", "no").unset("S3_BUCKET_NAME").run().succeeds();
     assert_eq!(sandbox.store().requests(&On::any()).len(), 0);
 }
 
