@@ -7,11 +7,13 @@ use std::path::Path;
 use acceptance::sandbox::Sandbox;
 use backup_core::settings::{ALL, Group, Setting};
 
-const GROUPS: [(Group, &str); 6] = [
+const GROUPS: [(Group, &str); 8] = [
     (Group::General, "General"),
     (Group::Database, "The database"),
     (Group::Store, "The store"),
+    (Group::Retention, "How long backups are kept"),
     (Group::Work, "How hard, how long"),
+    (Group::Health, "When to worry"),
     (Group::Mail, "Mail"),
     (Group::Places, "Places"),
 ];

@@ -4,6 +4,7 @@
 
 mod backup;
 mod backup_store;
+mod cleanup;
 mod docs;
 mod harness;
 mod notify;

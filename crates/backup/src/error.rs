@@ -1,10 +1,9 @@
 //! Everything that can end a backup, and the exit code it ends with.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use backup_core::postgres::PostgresError;
-use backup_core::process::{Exit, Failure, Interrupted, LockError};
+use backup_core::process::{Cut, Exit, Failure, LockError};
 use backup_core::settings::ConfigError;
 use backup_core::sql_scan::ScanError;
 use backup_core::store::StoreError;
@@ -22,9 +21,7 @@ pub(crate) enum Error {
     #[error("the dump is not whole: {0}")]
     Dump(#[from] ScanError),
     #[error(transparent)]
-    Interrupted(#[from] Interrupted),
-    #[error("the backup was not done within {} and was stopped", humantime::format_duration(*.0))]
-    Overdue(Duration),
+    Cut(#[from] Cut),
     #[error("cannot write {}", path.display())]
     Output { path: PathBuf, source: std::io::Error },
     #[error("whoever reads stdout closed it before the backup was written")]
@@ -38,12 +35,11 @@ impl Failure for Error {
         match self {
             Self::Config(_) => Exit::Config,
             Self::Locked(LockError::Held { .. }) => Exit::Locked,
-            Self::Interrupted(Interrupted(signal)) => Exit::Interrupted(*signal),
+            Self::Cut(cut) => cut.exit(),
             Self::Locked(LockError::Unusable { .. })
             | Self::Postgres(_)
             | Self::Store(_)
             | Self::Dump(_)
-            | Self::Overdue(_)
             | Self::Output { .. }
             | Self::StdoutClosed
             | Self::StdoutIsTerminal => Exit::Failed,
@@ -59,9 +55,9 @@ impl Failure for Error {
                  database server's log."
                     .to_owned(),
             ),
-            Self::Overdue(_) => Some("BACKUP_RUN_TIMEOUT sets how long a run may take.".to_owned()),
+            Self::Cut(cut) => cut.hint(),
             Self::StdoutIsTerminal => Some("Redirect it (--output - > FILE), or name a file (--output FILE).".to_owned()),
-            Self::Config(_) | Self::Locked(_) | Self::Interrupted(_) | Self::Output { .. } | Self::StdoutClosed => None,
+            Self::Config(_) | Self::Locked(_) | Self::Output { .. } | Self::StdoutClosed => None,
         }
     }
 }

@@ -7,7 +7,7 @@ use backup_core::footer::Changes;
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::Layout;
 use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
-use backup_core::process::{Context, Exit, Failure, Signal, chain, now};
+use backup_core::process::{Context, Cut, Exit, Failure, Signal, chain, now};
 use backup_core::settings::NotifyOn;
 use backup_core::store::Store;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -145,7 +145,7 @@ fn what_was_made(mail: Mail, report: &Report) -> Mail {
 async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail {
     let text = context.redact(&chain(error));
     let headline = format!("{} was NOT backed up: {text}", settings.database.name);
-    let limit = if matches!(error, Error::Interrupted(_)) { TIME_TO_LOOK_IN_A_HURRY } else { TIME_TO_LOOK };
+    let limit = if matches!(error, Error::Cut(Cut::Interrupted(_))) { TIME_TO_LOOK_IN_A_HURRY } else { TIME_TO_LOOK };
     let newest = tokio::time::timeout(limit, newest_good(settings)).await.ok().flatten();
     let mail = Mail::new(Kind::Failure, origin(settings, context), headline);
     let mail = match &newest {

@@ -1,7 +1,6 @@
 //! One run, step by step: check, dump, promote, tell.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,9 +9,10 @@ use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::postgres::{Client, DumpStream, Server};
-use backup_core::process::{Arguments, Context, Exit, Finish, Lock, LockError, chain, now};
+use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Lock, chain, now};
+use backup_core::settings;
 use backup_core::store::{Object, PartSize, Store, Stored, Upload};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::args::Args;
@@ -36,12 +36,12 @@ const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
 
 /// Runs `backup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
-    if Settings::disabled(&context.environment) {
+    if settings::disabled(&context.environment) {
         log::info!("BACKUP_ENABLED is false: no backup is made");
-        return Ok(finish(Exit::Done, None, json!({ "skipped": "disabled" })));
+        return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "disabled" })));
     }
     let settings = Settings::read(&context.environment, args.output.is_none())?;
-    let _lock = take_lock(&settings)?;
+    let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
     let run = Run::new(settings, context);
     let ended = match &args.output {
         Some(path) => run.to_output(path).await.map(|report| Ended::Made(Box::new(report))),
@@ -52,18 +52,6 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         notice::tell(&run.settings, context, &ended).await;
     }
     Ok(ended?.finish())
-}
-
-/// Two runs at once would do no harm but cost twice; where no lock can be had at all, the backup matters more.
-fn take_lock(settings: &Settings) -> Result<Option<Lock>, Error> {
-    match Lock::take(&settings.places.state, crate::TOOL.name) {
-        Ok(lock) => Ok(Some(lock)),
-        Err(error @ LockError::Held { .. }) => Err(error.into()),
-        Err(error @ LockError::Unusable { .. }) => {
-            log::warn!("{}: going on without", chain(&error));
-            Ok(None)
-        }
-    }
 }
 
 /// How a run ended that did not fail.
@@ -101,21 +89,14 @@ struct Run<'c> {
     settings: Settings,
     context: &'c Context,
     journal: Journal,
-    deadline: tokio::time::Instant,
+    bounds: Bounds,
 }
 
 impl<'c> Run<'c> {
     fn new(settings: Settings, context: &'c Context) -> Self {
         let journal = Journal::new(&settings.places.state);
-        let deadline = tokio::time::Instant::now() + settings.limits.run;
-        Self { settings, context, journal, deadline }
-    }
-
-    /// Does the work, unless a signal comes or the time is up; the work is then dropped where it stands.
-    async fn bounded<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
-        let limit = self.settings.limits.run;
-        let in_time = async { tokio::time::timeout_at(self.deadline, work).await.map_err(|_| Error::Overdue(limit)) };
-        self.context.interrupt.or(in_time).await?
+        let bounds = context.bounds(settings.limits);
+        Self { settings, context, journal, bounds }
     }
 
     /// The instant that the key carries: local time, whole seconds.
@@ -127,7 +108,7 @@ impl<'c> Run<'c> {
 
     async fn to_output(&self, path: &Path) -> Result<Report, Error> {
         let mut sink = Sink::output(path)?;
-        let (client, server) = self.bounded(self.ask_database()).await??;
+        let (client, server) = self.bounds.hold(self.ask_database()).await??;
         let made = self.dump(&mut sink, &client, &server).await?;
         Ok(self.report(made, None, Vec::new(), None))
     }
@@ -139,15 +120,15 @@ impl<'c> Run<'c> {
         let id = BackupId { taken: self.taken(), tier: Tier::Daily };
         let key = layout.key(id);
 
-        let earlier = self.bounded(newest(&store, &layout, self.taken())).await??;
+        let earlier = self.bounds.hold(newest(&store, &layout, self.taken())).await??;
         if let Some((address, age)) = args.if_older_than.and_then(|limit| self.recent(&store, earlier.as_ref(), limit))
         {
             log::info!("{address} is {} old: no backup is due", figures::duration(age));
             return Ok(Ended::Recent { address, age });
         }
-        self.bounded(store.check_free(&key)).await??;
-        let slots = self.bounded(promote::free_slots(&store, &layout, id)).await??;
-        let (client, server) = self.bounded(self.ask_database()).await??;
+        self.bounds.hold(store.check_free(&key)).await??;
+        let slots = self.bounds.hold(promote::free_slots(&store, &layout, id)).await??;
+        let (client, server) = self.bounds.hold(self.ask_database()).await??;
         if args.dry_run {
             let keys = std::iter::once(&key).chain(slots.iter().map(|(_, key)| key));
             return Ok(Ended::DryRun { addresses: keys.map(|key| store.address(key)).collect() });
@@ -176,10 +157,10 @@ impl<'c> Run<'c> {
         log::info!("stored {}, {}", store.address(&key), figures::size(stored.bytes));
         self.note(&store, &made, &stored);
 
-        let promotions = self.bounded(promote::promote(&store, &stored, slots, &unfinished)).await;
+        let promotions = self.bounds.hold(promote::promote(&store, &stored, slots, &unfinished)).await;
         unfinished.abort_all(&store).await;
         let before = match &earlier {
-            Some((object, _)) => self.bounded(footer::of_stored(&store, object)).await.ok().flatten(),
+            Some((object, _)) => self.bounds.hold(footer::of_stored(&store, object)).await.ok().flatten(),
             None => None,
         };
         Ok(Ended::Made(Box::new(self.report(made, Some(store.address(&key)), promotions?, before))))
@@ -198,11 +179,11 @@ impl<'c> Run<'c> {
         let mut dump = DumpStream::start(client)?;
         let compression = self.settings.compression;
         let whole = pipeline::dump_into(sink, &mut dump, client, server, compression, self.context.started);
-        let whole: Result<Whole, Error> = self.bounded(whole).await.flatten();
+        let whole: Result<Whole, Error> = self.bounds.hold(whole).await.map_err(Error::from).flatten();
         let (made, ()) = tokio::join!(
             async {
                 match whole {
-                    Ok(whole) => self.bounded(whole.complete(sink)).await.flatten(),
+                    Ok(whole) => self.bounds.hold(whole.complete(sink)).await.map_err(Error::from).flatten(),
                     Err(error) => Err(error),
                 }
             },
@@ -210,7 +191,7 @@ impl<'c> Run<'c> {
         );
         match &made {
             Ok(_) => {}
-            Err(Error::Interrupted(_)) => sink.abort(TIME_TO_ABORT_IN_A_HURRY).await,
+            Err(Error::Cut(Cut::Interrupted(_))) => sink.abort(TIME_TO_ABORT_IN_A_HURRY).await,
             Err(_) => sink.abort(TIME_TO_ABORT).await,
         }
         made
@@ -289,11 +270,11 @@ impl Ended {
             Self::Made(report) => report.finish(),
             Self::Recent { address, age } => {
                 let document = json!({ "skipped": "recent", "newest": address, "age_seconds": age.as_secs() });
-                finish(Exit::Done, None, document)
+                Finish::new(Exit::Done, None, document)
             }
             Self::DryRun { addresses } => {
                 let line = addresses.join("\n");
-                finish(Exit::Done, Some(line), json!({ "dry_run": true, "would_write": addresses }))
+                Finish::new(Exit::Done, Some(line), json!({ "dry_run": true, "would_write": addresses }))
             }
         }
     }
@@ -332,14 +313,6 @@ impl Report {
             "warnings": self.warnings.lines().collect::<Vec<_>>(),
             "changes": self.changes.map(|(_, changes)| changes),
         });
-        finish(exit, self.address, document)
+        Finish::new(exit, self.address, document)
     }
-}
-
-fn finish(exit: Exit, line: Option<String>, document: Value) -> Finish {
-    let document = match document {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    };
-    Finish { exit, line, document }
 }

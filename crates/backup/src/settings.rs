@@ -16,11 +16,6 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Whether backups are switched off. Then nothing else is looked at: it may never have been set up.
-    pub(crate) fn disabled(environment: &Environment) -> bool {
-        settings::enabled(&mut Reader::new(environment)) == Some(false)
-    }
-
     /// Reads them all, so that every mistake is told at once.
     pub(crate) fn read(environment: &Environment, with_store: bool) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(environment);

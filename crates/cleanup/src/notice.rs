@@ -57,8 +57,9 @@ impl Letter<'_> {
         let what_went = match (report.mode, gone.count) {
             (Mode::Delete, 0) => "nothing was to be deleted".to_owned(),
             (Mode::Delete, 1) => "1 object was deleted, as the retention says".to_owned(),
-            (Mode::Delete, count) => format!("{} were deleted, as the retention says", figures::count(count)),
-            (Mode::Report | Mode::DryRun, count) => format!("{} are due for deletion", figures::count(count)),
+            (Mode::Delete, count) => format!("{} were deleted, as the retention says", objects(count)),
+            (Mode::Report | Mode::DryRun, 1) => "1 object is due for deletion".to_owned(),
+            (Mode::Report | Mode::DryRun, count) => format!("{} are due for deletion", objects(count)),
         };
         let headline = format!(
             "The store holds {} of {name}, {}; {what_went}.",
@@ -72,7 +73,7 @@ impl Letter<'_> {
         let foreign = report.foreign.total();
         if foreign.count > 0 {
             mail = mail.warning(format!(
-                "{} under {} are not ours ({}). They are never deleted.",
+                "Not ours: {} under {}, {}. What is not ours is never deleted.",
                 objects(foreign.count),
                 report.address,
                 figures::size(foreign.bytes)

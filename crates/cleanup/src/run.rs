@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use backup_core::journal::{Journal, TestRecord};
 use backup_core::key::Layout;
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock, chain, now};
+use backup_core::settings;
 use backup_core::store::{Store, StoreError};
 use serde_json::json;
 
@@ -28,10 +29,13 @@ const LARGEST_RECORD: u64 = 1 << 20;
 
 /// Runs `cleanup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
-    let settings = Settings::read(&context.environment)?;
-    if !settings.enabled {
+    if settings::disabled(&context.environment) {
         log::info!("BACKUP_ENABLED is false: nothing is deleted");
         return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "disabled" })));
+    }
+    let settings = Settings::read(&context.environment)?;
+    for remark in settings.policy.retention.remarks() {
+        log::warn!("{remark}");
     }
     let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
     let run = Run::new(&settings, context, &args).await;
@@ -97,11 +101,12 @@ impl<'r> Run<'r> {
     /// Everything under the prefix, and the time. All of it or an error: nothing is decided on half the truth.
     async fn look(&self) -> Result<(Inventory, Clock), StoreError> {
         let folder = self.layout.prefix().as_folder();
-        let store = self.store.check(&folder).await?;
-        let clock = Clock { now: now(), store };
         let mut survey = Survey::new(&self.layout);
         self.store.walk(&folder, |object| survey.add(object)).await?;
-        Ok((survey.finish(), clock))
+        // Last, so that no time passes between the store's clock and ours. The SDK signs by the store's clock where ours is
+        // wrong, so that no refusal has told of it.
+        let store = self.store.check(&folder).await?;
+        Ok((survey.finish(), Clock { now: now(), store }))
     }
 
     /// What the restore test of the newest proven backup wrote down. Nothing is decided by it, so that it may be missing.

@@ -8,7 +8,6 @@ use crate::plan::Policy;
 
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) enabled: bool,
     /// Whose backups these are. The database itself is not asked.
     pub(crate) database: Database,
     pub(crate) store: Store,
@@ -31,8 +30,8 @@ impl Settings {
         let mail = Mail::read(&mut reader);
         let places = Places::read(&mut reader);
         let read = || {
+            enabled?;
             Some(Self {
-                enabled: enabled?,
                 database: database?,
                 store: store?,
                 policy: Policy { retention: retention?, stopped_after: thresholds?.backup_age },

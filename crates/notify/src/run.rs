@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use backup_core::mail::{Delivery, Fact, Kind, Mailer, Message, Origin, Passed, Report};
 use backup_core::process::{Context, Exit, Finish, now};
 use backup_core::settings::{Mail, SmtpSecurity};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::args::Args;
 use crate::attachments;
@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
             return Err(Error::Nobody);
         }
         log::warn!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
-        return Ok(finish(Exit::Done, None, json!({ "skipped": "no recipient" })));
+        return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "no recipient" })));
     };
     let report = if kind == Kind::Test { describe(report, &mail) } else { report };
     let mailer = Mailer::new(mail, &places.state);
@@ -114,7 +114,7 @@ fn describe(report: Report, mail: &Mail) -> Report {
 fn preview(path: &Path, message: &Message) -> Result<Finish, Error> {
     std::fs::write(path, &message.html).map_err(|source| Error::Preview { path: path.to_owned(), source })?;
     let document = json!({ "preview": path.to_string_lossy(), "subject": message.subject });
-    Ok(finish(Exit::Done, Some(path.display().to_string()), document))
+    Ok(Finish::new(Exit::Done, Some(path.display().to_string()), document))
 }
 
 fn ended(delivery: &Delivery, passed: &[Passed], attachment_missing: bool) -> Finish {
@@ -132,13 +132,5 @@ fn ended(delivery: &Delivery, passed: &[Passed], attachment_missing: bool) -> Fi
     if !passed.is_empty() {
         document["steps"] = json!(passed);
     }
-    finish(exit, line, document)
-}
-
-fn finish(exit: Exit, line: Option<String>, document: Value) -> Finish {
-    let document = match document {
-        Value::Object(members) => members,
-        _ => Map::new(),
-    };
-    Finish { exit, line, document }
+    Finish::new(exit, line, document)
 }

@@ -154,7 +154,7 @@ fn it_goes_on_for_ever() {
     sandbox.env("BACKUP_RUN_TIMEOUT", "5s");
     pg_dump(&sandbox, "while :; do echo '-- still at it'; sleep 0.1; done");
     let outcome = sandbox.command("backup").run().ends_within(Duration::from_secs(40));
-    let cause = "the backup was not done within 5s and was stopped";
+    let cause = "the run was not done within 5s and was stopped";
     Failed { cause, hint: "BACKUP_RUN_TIMEOUT sets how long a run may take" }.check(&sandbox, outcome);
 }
 

@@ -36,6 +36,11 @@ pub fn enabled(reader: &mut Reader<'_>) -> Option<bool> {
     reader.flag(&name::BACKUP_ENABLED)
 }
 
+/// Whether backups are switched off. Then nothing else is looked at: it may never have been set up.
+pub fn disabled(environment: &Environment) -> bool {
+    enabled(&mut Reader::new(environment)) == Some(false)
+}
+
 /// The user that a tool started by root becomes before it touches anything (`BACKUP_USER`).
 pub fn run_as(reader: &mut Reader<'_>) -> Option<String> {
     reader.optional(&name::BACKUP_USER)

@@ -58,6 +58,28 @@ impl Retention {
     }
 }
 
+impl Retention {
+    /// What is allowed and still odd: a tier whose every backup is gone while the same one is still kept in another.
+    pub fn remarks(&self) -> Vec<String> {
+        let (days, weeks, months) = (self.daily_days, self.weekly_weeks, self.monthly_months);
+        let mut remarks = Vec::new();
+        if weeks.saturating_mul(7) <= days {
+            remarks.push(format!(
+                "BACKUP_WEEKLY_RETENTION ({weeks} weeks) is no longer than BACKUP_RETENTION_DAYS ({days} days): the weekly \
+                 backups add nothing"
+            ));
+        }
+        // The shortest months have 28 days.
+        if months.saturating_mul(28) <= weeks.saturating_mul(7).max(days) {
+            remarks.push(format!(
+                "BACKUP_MONTHLY_RETENTION ({months} months) is no longer than BACKUP_WEEKLY_RETENTION ({weeks} weeks) or \
+                 BACKUP_RETENTION_DAYS ({days} days): the monthly backups add nothing"
+            ));
+        }
+        remarks
+    }
+}
+
 impl Thresholds {
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
@@ -112,6 +134,15 @@ mod tests {
                 assert!(problems[0].wrong.contains(value), "{problems:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_tier_that_adds_nothing_is_remarked_upon() {
+        let remarks = |variables: &[(&str, &str)]| read(variables).unwrap().0.remarks();
+        assert_eq!(remarks(&[]), [""; 0]);
+        assert!(remarks(&[("BACKUP_RETENTION_DAYS", "84")])[0].starts_with("BACKUP_WEEKLY_RETENTION (12 weeks)"));
+        assert!(remarks(&[("BACKUP_MONTHLY_RETENTION", "3")])[0].starts_with("BACKUP_MONTHLY_RETENTION (3 months)"));
+        assert_eq!(remarks(&[("BACKUP_RETENTION_DAYS", "400")]).len(), 2);
     }
 
     #[test]

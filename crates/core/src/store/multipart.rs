@@ -247,6 +247,9 @@ mod tests {
             assert_eq!(multipart.next_number(&store, size).unwrap(), number);
         }
         let error = multipart.next_number(&store, size).unwrap_err().to_string();
-        assert!(error.starts_with("cannot write s3://shop/key: the dump outgrew 10000 parts of 8388608 bytes"), "{error}");
+        assert!(
+            error.starts_with("cannot write s3://shop/key: the dump outgrew 10000 parts of 8388608 bytes"),
+            "{error}"
+        );
     }
 }
