@@ -237,7 +237,8 @@ mod tests {
     #[tokio::test]
     async fn a_dump_that_outgrows_its_parts_is_told_so() {
         let variables = [("S3_BUCKET_NAME", "shop"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")];
-        let environment: Environment = variables.into_iter().collect();
+        let mut environment = Environment::default();
+        environment.fill_in(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let settings = crate::settings::Store::read(&mut Reader::new(&environment)).unwrap();
         let store = Store::new(&settings).await;
         let upload = Orphan { bucket: "shop".into(), key: "key".into(), upload_id: "id".into() };
