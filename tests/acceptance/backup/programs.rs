@@ -27,10 +27,10 @@ fn a_program_that_is_missing_is_named() {
 fn without_a_directory_of_their_own_programs_are_found_on_the_path() {
     let mut sandbox = shop();
     let bin = sandbox.home().join("bin").display().to_string();
-    sandbox.unset("PG_BIN_DIR").env("PATH", &format!("/no/such/folder:{bin}"));
-    sandbox.command("backup").run().succeeds();
-    sandbox.env("PATH", "/no/such/folder");
+    sandbox.unset("PG_BIN_DIR").env("PATH", "/no/such/folder");
     sandbox.command("backup").run().exits(1).says("cannot find pg_dump in PATH (/no/such/folder)");
+    sandbox.env("PATH", &format!("/no/such/folder:{bin}"));
+    sandbox.command("backup").run().succeeds();
 }
 
 #[test]

@@ -329,7 +329,8 @@ impl S3 for Shelf {
         }
         // As in S3, the status line goes out now and the result when it is there, with white space in between.
         let owned = self.clone();
-        let result = async move {
+        // A client that goes away meanwhile does not stop it half way.
+        let completing = tokio::spawn(async move {
             let done = owned.files.complete_multipart_upload(req).await?;
             let mut output = match done.output.future {
                 Some(result) => result.await?,
@@ -339,7 +340,8 @@ impl S3 for Shelf {
             owned.state().uploads.remove(&id);
             owned.set_facts(&bucket, &key, facts);
             Ok(output)
-        };
+        });
+        let result = async move { completing.await.map_err(|error| s3_error!(error, InternalError))? };
         Ok(S3Response::new(CompleteMultipartUploadOutput {
             future: Some(Box::pin(result)),
             ..CompleteMultipartUploadOutput::default()
