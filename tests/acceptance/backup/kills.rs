@@ -11,7 +11,7 @@ use super::assert_no_session;
 use super::shop::{ROWS, add_bulk, footer, shop};
 
 /// Small enough for twenty runs, large enough for an upload of several parts.
-const BULK_MEGABYTES: u32 = 16;
+const BULK_MEGABYTES: u32 = 32;
 
 /// Numbers from 0 to 1 that look random and are the same in every run of the test (splitmix64).
 fn moments() -> impl Iterator<Item = f64> {

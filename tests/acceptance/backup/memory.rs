@@ -16,7 +16,7 @@ fn dump_of(sandbox: &Sandbox, rows: &str) {
     let head = "--\\n-- PostgreSQL database dump\\n--\\n\\n-- Dumped from database version 15.18\\n\\n\
         --\\n-- Data for Name: bulk; Type: TABLE DATA; Schema: public; Owner: x\\n--\\n\\nCOPY public.bulk (a) FROM stdin;\\n";
     let tail = "\\\\.\\n\\n\\n--\\n-- PostgreSQL database dump complete\\n--\\n\\n";
-    pg_dump(sandbox, &format!("printf '{head}'; {rows}; printf '{tail}'"));
+    pg_dump(sandbox, &format!("printf -- '{head}'; {rows} | dd obs=1M status=none; printf -- '{tail}'"));
 }
 
 /// The most memory that the run held at any moment (`VmHWM` of proc(5)).

@@ -89,10 +89,7 @@ fn a_copy_whose_answer_is_lost_counts() {
 #[test]
 fn a_copy_that_differs_does_not_stay() {
     for limits in [WHOLE, IN_PARTS] {
-        let shrunk = Fault::alter(|answer| {
-            answer.headers.retain(|(name, _)| name != "content-length");
-            answer.headers.push(("content-length".to_owned(), "7".to_owned()));
-        });
+        let shrunk = Fault::alter(|answer| answer.body.truncate(7));
         let other = Fault::alter(|answer| {
             for (name, value) in &mut answer.headers {
                 if name == "x-amz-checksum-crc64nvme" {

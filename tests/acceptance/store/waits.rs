@@ -88,21 +88,21 @@ fn an_answer_that_breaks_off_is_not_waited_for() {
 
 #[test]
 fn a_slow_link_is_waited_for_as_long_as_it_moves() {
-    // 20 MiB at 2 MB/s take more than twice as long as nothing may move. What lies in buffers, on the loopback up to 5 MB, looks
+    // 30 MiB at 2 MB/s take more than twice as long as nothing may move. What lies in buffers, on the loopback up to 5 MB, looks
     // silent while it drains.
     let server = super::server_with(On::part(1), Fault::Throttle(2_000_000));
     let mut settings = local(&server);
-    settings.stall_timeout = Duration::from_secs(4);
+    settings.stall_timeout = Duration::from_secs(6);
     let started = Instant::now();
     block_on(async {
         let store = Store::new(&settings).await;
         let open = Open::default();
-        let part = PartSize { bytes: 4 * PART, at_once: 1 };
+        let part = PartSize { bytes: 6 * PART, at_once: 1 };
         let mut upload = Upload::new(&store, KEY.to_owned(), RUN.to_owned(), part);
-        upload.write(&bytes(4 * PART + 1), &open).await.unwrap();
+        upload.write(&bytes(6 * PART + 1), &open).await.unwrap();
         upload.complete(&open).await.unwrap();
     });
-    assert!(started.elapsed() > Duration::from_secs(8), "it was not slow: {:?}", started.elapsed());
+    assert!(started.elapsed() > Duration::from_secs(14), "it was not slow: {:?}", started.elapsed());
     assert_eq!(server.requests(&On::part(1)).len(), 1, "it was tried again, though it moved");
 }
 

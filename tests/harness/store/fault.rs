@@ -115,6 +115,9 @@ impl Answer {
     pub(super) async fn read(response: Response<Body>) -> Self {
         let (head, body) = response.into_parts();
         let body = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+        // An answer to HEAD announces a length and has no body; the server counts the length anew.
+        let announced = head.headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+        let body = if body.is_empty() { vec![0; announced.unwrap_or(0)] } else { body };
         let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
             (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
         };

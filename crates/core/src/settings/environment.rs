@@ -127,7 +127,8 @@ impl Environment {
             if let Some(name) = name.filter(|name| ours(name) && expands(entry)) {
                 return Err(EnvFileError::Dollar { path: path.to_owned(), line, name: name.to_owned() });
             }
-            let mut parsed = dotenvy::from_read_iter(entry.as_bytes());
+            let entry_for_dotenvy = backslashes_unquoted(entry);
+            let mut parsed = dotenvy::from_read_iter(entry_for_dotenvy.as_bytes());
             match (parsed.next(), parsed.next()) {
                 (None, None) => {}
                 (Some(Ok(variable)), None) => variables.push(variable),
@@ -146,11 +147,8 @@ fn entries(text: &str) -> Vec<&str> {
     let mut entries = Vec::new();
     let (mut start, mut quotes) = (0, Quotes::default());
     for (at, byte) in text.bytes().enumerate() {
-        let comment_line = text.as_bytes()[start..at].trim_ascii_start().starts_with(b"#");
-        if !comment_line {
-            quotes.pass(byte);
-        }
-        if byte == b'\n' && (quotes.open.is_none() || comment_line) {
+        quotes.pass(byte);
+        if byte == b'\n' && quotes.open.is_none() {
             entries.push(&text[start..=at]);
             (start, quotes) = (at + 1, Quotes::default());
         }
@@ -167,39 +165,61 @@ fn name_of(entry: &str) -> Option<&str> {
     (!name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))).then_some(name)
 }
 
-/// Whether the entry holds a `$` that stands for something else: outside single quotes, not escaped, before any comment.
+/// Whether the entry holds a `$` that stands for something else: outside single quotes and comments, not escaped.
 fn expands(entry: &str) -> bool {
     let mut quotes = Quotes::default();
-    let mut before = b' ';
-    for byte in entry.bytes() {
-        if byte == b'#' && quotes.open.is_none() && before.is_ascii_whitespace() {
-            return false;
-        }
-        if byte == b'$' && quotes.open != Some(b'\'') && !quotes.escaped {
-            return true;
-        }
+    entry.bytes().any(|byte| {
+        let plain = quotes.open == Some(b'\'') || quotes.escaped || quotes.comment;
         quotes.pass(byte);
-        before = byte;
-    }
-    false
+        byte == b'$' && !plain
+    })
 }
 
-/// Where we are between quotes, byte by byte, by the rules of dotenvy: no escapes inside single quotes.
-#[derive(Default)]
+/// The same entry with every backslash outside single quotes, escaped. Inside, dotenvy takes it as it is for the value but
+/// not when it looks for the end of the line, so that a password that ends in one could not be written at all.
+fn backslashes_unquoted(entry: &str) -> String {
+    let mut quotes = Quotes::default();
+    let mut rewritten = String::with_capacity(entry.len());
+    for c in entry.chars() {
+        if c == '\\' && quotes.open == Some(b'\'') {
+            rewritten.push_str("'\\\\'");
+        } else {
+            rewritten.push(c);
+        }
+        // Nothing beyond ASCII has a meaning here.
+        quotes.pass(u8::try_from(c).unwrap_or(u8::MAX));
+    }
+    rewritten
+}
+
+/// Where we are between quotes, byte by byte, by the rules of dotenvy: no escapes inside single quotes, and a comment
+/// where a `#` follows a blank.
 struct Quotes {
     open: Option<u8>,
     escaped: bool,
+    comment: bool,
+    after_blank: bool,
+}
+
+impl Default for Quotes {
+    /// The start of a line.
+    fn default() -> Self {
+        Self { open: None, escaped: false, comment: false, after_blank: true }
+    }
 }
 
 impl Quotes {
     fn pass(&mut self, byte: u8) {
         match (self.open, byte) {
+            _ if self.comment => {}
             _ if self.escaped => self.escaped = false,
+            (None, b'#') if self.after_blank => self.comment = true,
             (None | Some(b'"'), b'\\') => self.escaped = true,
             (None, b'\'' | b'"') => self.open = Some(byte),
             (Some(quote), _) if quote == byte => self.open = None,
             _ => {}
         }
+        self.after_blank = byte.is_ascii_whitespace();
     }
 }
 
@@ -229,6 +249,9 @@ mod tests {
             ("\u{feff}DB_A=bom", "bom"),
             ("DB_A='two\nlines'\n", "two\nlines"),
             ("# it's a comment\nDB_A=x", "x"),
+            ("DB_A=x # it's a comment\n# and so is this", "x"),
+            ("DB_A='ends in \\' # it's", "ends in \\"),
+            ("DB_A='a\\'\\''\\\\b'", "a\\'\\\\b"),
             ("# пароль: it's\n# é\nDB_A='№ \u{1f511}é'", "№ \u{1f511}é"),
             ("\n\n  \nDB_A=x", "x"),
         ] {

@@ -3,10 +3,12 @@
 use std::error::Error;
 use std::fmt;
 
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::retry::ErrorKind;
 
 use super::retry::DAMAGED;
+use super::stall::Silence;
 
 /// Something the store could not or would not do.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -112,14 +114,20 @@ impl StoreError {
             }
             SdkError::TimeoutError(_) => (StoreErrorKind::TimedOut, "the store did not answer in time".to_owned()),
             SdkError::DispatchFailure(failure) => {
-                let words = DisplayErrorContext(error).to_string();
                 let kind = match failure.as_other() {
                     Some(ErrorKind::ThrottlingError) => StoreErrorKind::Busy,
                     _ if failure.is_timeout() => StoreErrorKind::TimedOut,
-                    _ if words.contains("credentials") => StoreErrorKind::NoCredentials,
+                    _ if causes(error).any(is_distrust) => StoreErrorKind::Untrusted,
+                    _ if causes(error).any(is_about_keys) => StoreErrorKind::NoCredentials,
                     _ => StoreErrorKind::Unreachable,
                 };
-                (kind, innermost(error))
+                let reason = match kind {
+                    StoreErrorKind::TimedOut if !causes(error).any(|cause| cause.is::<Silence>()) => {
+                        "the store did not answer in time: no connection came about".to_owned()
+                    }
+                    _ => innermost(error),
+                };
+                (kind, reason)
             }
             other => (StoreErrorKind::Other, innermost(other)),
         };
@@ -188,7 +196,8 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
             | "ExpiredToken"
             | "InvalidToken"
             | "InvalidClientTokenId"
-            | "TokenRefreshRequired",
+            | "TokenRefreshRequired"
+            | "NotSignedUp",
             _,
         ) => StoreErrorKind::BadCredentials,
         ("RequestTimeTooSkewed" | "RequestExpired", _) => StoreErrorKind::ClockSkew,
@@ -214,10 +223,22 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
 }
 
 /// The SDK's own words for what it wraps are of no use to a person; the innermost cause is.
-fn innermost(error: &dyn Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// The error and everything that caused it. What an `io::Error` carries counts too, which its `source` skips.
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().map(|carried| carried as &(dyn Error + 'static)),
+        None => error.source(),
+    })
+}
+
+fn is_distrust(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
+}
+
+fn is_about_keys(error: &(dyn Error + 'static)) -> bool {
+    error.is::<CredentialsError>()
 }

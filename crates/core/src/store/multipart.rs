@@ -228,3 +228,29 @@ impl Part {
         Ok(part.set_e_tag(sent.e_tag).build())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Environment, Reader};
+
+    #[tokio::test]
+    async fn a_dump_that_outgrows_its_parts_is_told_so() {
+        let variables = [("S3_BUCKET_NAME", "shop"), ("AWS_ACCESS_KEY_ID", "id"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+        let mut environment = Environment::default();
+        environment.fill_in(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let settings = crate::settings::Store::read(&mut Reader::new(&environment)).unwrap();
+        let store = Store::new(&settings).await;
+        let upload = Orphan { bucket: "shop".into(), key: "key".into(), upload_id: "id".into() };
+        let size = PartSize { bytes: 8 << 20, at_once: 3 };
+        let mut multipart = Multipart::new(upload, Verify::Crc64);
+        for number in 1..=10_000 {
+            assert_eq!(multipart.next_number(&store, size).unwrap(), number);
+        }
+        let error = multipart.next_number(&store, size).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot write s3://shop/key: the dump outgrew 10000 parts of 8388608 bytes"),
+            "{error}"
+        );
+    }
+}

@@ -25,7 +25,7 @@ const PIECE: usize = 64 << 10;
 
 /// Nothing moved for too long.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
-#[error("nothing was sent and nothing came for {}", humantime::format_duration(*.0))]
+#[error("the store did not answer in time: nothing was sent and nothing came for {}", humantime::format_duration(*.0))]
 pub(super) struct Silence(Duration);
 
 /// A client that ends each try of a request once nothing has moved for `limit`.

@@ -1,5 +1,7 @@
 //! Uploads that were begun and never finished: unseen by listings, and paid for.
 
+use std::collections::HashSet;
+
 use aws_sdk_s3::types::EncodingType;
 use time::OffsetDateTime;
 
@@ -22,6 +24,7 @@ impl Store {
         let attempt = || Attempt::new(words.clone(), "s3:ListBucketMultipartUploads on the bucket");
         let mut found = Vec::new();
         let mut marker = (None, None);
+        let mut markers = HashSet::new();
         loop {
             let request = self.s3.list_multipart_uploads().bucket(&self.bucket).prefix(prefix);
             let request = request.encoding_type(EncodingType::Url);
@@ -38,7 +41,7 @@ impl Store {
                 return Ok(found);
             }
             let next = (page.next_key_marker.map(read), page.next_upload_id_marker);
-            if next == marker || next.0.is_none() {
+            if next.0.is_none() || !markers.insert(next.clone()) {
                 let reason = "the store says that there is more, and not how to ask for it";
                 return Err(StoreError::new(StoreErrorKind::Other, attempt(), reason));
             }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
 use super::checksum::{Crc64, content_md5};
 use super::error::Attempt;
@@ -127,6 +128,7 @@ impl Upload {
     /// Gives the upload up: the store forgets what it has of it. After [`Upload::complete`] went well, there is nothing to
     /// give up.
     pub async fn abort(&mut self, within: Duration, ledger: &impl Ledger) {
+        let deadline = Instant::now() + within;
         if let Some(mut multipart) = self.multipart.take() {
             let under_way = multipart.stop().await;
             if self.store.abort(&multipart.upload, under_way, within).await {
@@ -140,7 +142,7 @@ impl Upload {
                     self.store.withdraw(&self.key).await;
                 }
             };
-            if tokio::time::timeout(within, withdraw).await.is_err() {
+            if tokio::time::timeout_at(deadline, withdraw).await.is_err() {
                 log::warn!(
                     "{} could not be looked at: it may hold an unverified backup",
                     self.store.address(&self.key)
