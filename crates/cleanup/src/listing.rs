@@ -38,6 +38,7 @@ fn why(decision: &Decision, policy: &Policy, today: Date) -> String {
     let age = format!("{age} old, limit {}", limit.words());
     match decision.verdict {
         Verdict::Delete | Verdict::Keep(Reason::InTime) => age,
+        Verdict::Keep(Reason::WithItsCopy) => format!("{age}, {}", Reason::WithItsCopy.words()),
         Verdict::Keep(reason) => format!("{age}, but {}", reason.words()),
     }
 }

@@ -167,13 +167,18 @@ impl Report {
 
     /// The result in one line.
     pub(crate) fn line(&self) -> String {
-        let stands = self.standing();
+        let (stands, gone) = (self.standing(), self.gone());
+        let kept = match self.mode {
+            Mode::Delete => stands,
+            // What is to go still stands.
+            Mode::Report | Mode::DryRun => Tally { count: stands.count - gone.count, bytes: stands.bytes - gone.bytes },
+        };
         let mut line = format!(
             "{}: {}; {} kept, {}",
             self.address,
-            self.deleted_words(self.gone()),
-            figures::count(stands.count),
-            figures::size(stands.bytes)
+            self.deleted_words(gone),
+            figures::count(kept.count),
+            figures::size(kept.bytes)
         );
         if !self.refused.is_empty() {
             line.push_str("; ");
