@@ -21,17 +21,20 @@ fn dump_of(sandbox: &Sandbox, rows: &str) {
 
 /// The most memory that the run held at any moment (`VmHWM` of proc(5)).
 fn peak(run: Run<'_>) -> u64 {
-    let mut running = run.env("BACKUP_COMPRESSION_THREADS", "2").within(Duration::from_mins(5)).spawn();
+    let running = run.env("BACKUP_COMPRESSION_THREADS", "2").within(Duration::from_mins(5)).spawn();
     let status = format!("/proc/{}/status", running.pid());
-    let peak = std::cell::Cell::new(0);
+    let mark = || {
+        let text = fs::read_to_string(&status).ok()?;
+        text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+    };
+    let mut peak = 0;
     // The mark never falls; a process that has ended has none.
-    running.wait_until("ended", |_| {
-        let text = fs::read_to_string(&status).unwrap_or_default();
-        let mark = text.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
-        mark.map(|kilobytes: u64| peak.set(kilobytes << 10)).is_none()
-    });
+    while let Some(kilobytes) = mark() {
+        peak = kilobytes << 10;
+        std::thread::sleep(Duration::from_millis(10));
+    }
     running.wait().succeeds();
-    peak.get()
+    peak
 }
 
 #[test]

@@ -39,7 +39,8 @@ fn it_dies_half_way_in_an_upload_of_many_parts() {
     pg_dump(&sandbox, "DUMP | head -c 40000000; exit 1");
     let outcome = sandbox.command("backup").run();
     let aborts = sandbox.store().requests(&On::any().method("DELETE").has_query("uploadId"));
-    assert_eq!(aborts.len(), 1, "{}", sandbox.store().transcript());
+    // Twice where a part was still on its way: it may have arrived after the first.
+    assert!(!aborts.is_empty(), "{}", sandbox.store().transcript());
     let cause = "pg_dump failed after 40000000 bytes: exit code 1";
     Failed { cause, hint: "" }.check(&sandbox, outcome);
 }
