@@ -10,13 +10,12 @@ use super::shop::shop;
 
 /// Moves every setting from the environment into a text for a `.env` file.
 fn into_file(sandbox: &mut Sandbox, names: &[&str]) -> String {
-    let mut text = String::new();
-    for name in names {
+    let mut line = |name: &&str| {
         let value = sandbox.value(name).unwrap().replace('\'', "'\\''");
         sandbox.unset(name);
-        text += &format!("{name}='{value}'\n");
-    }
-    text
+        format!("{name}='{value}'\n")
+    };
+    names.iter().map(&mut line).collect::<Vec<_>>().concat()
 }
 
 const ALL: [&str; 16] = [

@@ -80,7 +80,7 @@ fn the_next_run_aborts_the_upload_of_a_killed_one_and_says_so() {
     add_bulk(sandbox.database(), 40);
     sandbox.store().fault(On::part(2), Fault::Stall);
     let running = sandbox.command("backup").spawn();
-    sandbox.store().wait_for(&On::part(2), 1, Duration::from_secs(60));
+    sandbox.store().wait_for(&On::part(2), 1, Duration::from_mins(1));
     running.signal(Signal::SIGKILL);
     assert_eq!(running.wait().signal, Some(9));
     assert_alone(&sandbox);

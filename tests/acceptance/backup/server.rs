@@ -36,7 +36,7 @@ impl HaltedDump {
         let halted =
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'backup' AND datname = current_database()
           AND wait_event = 'ClientWrite' AND query LIKE 'COPY public.bulk %'";
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             if let Ok(pid) = database.query(halted).parse() {
                 return (running, pid);
@@ -151,7 +151,7 @@ fn a_server_process_that_hangs() {
     let (running, backend) = halted.start();
     let frozen = cluster.freeze(backend);
     halted.proxy.set(Network::Pass);
-    let outcome = running.wait().ends_within(Duration::from_secs(60));
+    let outcome = running.wait().ends_within(Duration::from_mins(1));
     drop(frozen);
     let hint = "BACKUP_STALL_TIMEOUT sets how long is waited";
     Failed { cause: "pg_dump sent nothing for 5s, after ", hint }.check(&halted.sandbox, outcome);
@@ -161,7 +161,7 @@ fn a_server_process_that_hangs() {
 fn a_network_that_falls_silent_in_the_middle() {
     let mut halted = HaltedDump::new(&Cluster::shared());
     halted.sandbox.env("BACKUP_STALL_TIMEOUT", "5s");
-    let outcome = halted.sandbox.command("backup").run().ends_within(Duration::from_secs(60));
+    let outcome = halted.sandbox.command("backup").run().ends_within(Duration::from_mins(1));
     // The sessions end when the network lets them notice.
     halted.proxy.set(Network::Pass);
     Failed { cause: "pg_dump sent nothing for 5s, after ", hint: "pg_stat_activity" }.check(&halted.sandbox, outcome);

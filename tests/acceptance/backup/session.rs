@@ -38,7 +38,7 @@ impl Session {
 pub(super) fn wait_for_blocked_dump(database: &Database) {
     let blocked = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
       WHERE NOT l.granted AND a.application_name = 'backup' AND a.datname = current_database()";
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while database.query(blocked) == "0" {
         assert!(Instant::now() < deadline, "the dump never waited for a lock");
         thread::sleep(Duration::from_millis(20));

@@ -112,9 +112,9 @@ pub(super) fn footer(object: &[u8]) -> (Footer, Vec<u8>) {
     gzip::reader(object).read_to_end(&mut text).unwrap();
     let mut scanner = Scanner::new();
     scanner.push(&text).unwrap();
-    let scanned = scanner.finish().unwrap();
-    let footer = Footer::parse(&scanned.footer).unwrap();
-    assert_eq!(footer.dump, scanned.dump, "the footer does not tell what the dump holds");
-    text.truncate(text.len() - scanned.footer.len());
+    let found = scanner.finish().unwrap();
+    let footer = Footer::parse(&found.footer).unwrap();
+    assert_eq!(footer.dump, found.dump, "the footer does not tell what the dump holds");
+    text.truncate(text.len() - found.footer.len());
     (footer, text)
 }

@@ -76,7 +76,7 @@ fn while_the_real_pg_dump_waits_for_a_lock() {
 fn while_a_small_backup_is_sent() {
     ends_on_signals(
         |sandbox| sandbox.store().fault(On::operation(Operation::PutObject), Fault::Stall),
-        |sandbox, _| sandbox.store().wait_for(&On::operation(Operation::PutObject), 1, Duration::from_secs(60)),
+        |sandbox, _| sandbox.store().wait_for(&On::operation(Operation::PutObject), 1, Duration::from_mins(1)),
     );
 }
 
@@ -87,7 +87,7 @@ fn while_parts_are_sent() {
             add_bulk(sandbox.database(), 40);
             sandbox.store().fault(On::part(2), Fault::Stall);
         },
-        |sandbox, _| sandbox.store().wait_for(&On::part(2), 1, Duration::from_secs(60)),
+        |sandbox, _| sandbox.store().wait_for(&On::part(2), 1, Duration::from_mins(1)),
     );
 }
 

@@ -81,7 +81,7 @@ fn an_object_that_comes_in_the_way_during_the_run_is_left_as_it_is() {
         let outcome = running.wait();
         let failed = Failed { cause: "PreconditionFailed", hint: "was left as it is" };
         failed.check_told(&sandbox, outcome).never_says("was deleted again");
-        assert_eq!(sandbox.store().keys(), [key.clone()]);
+        assert_eq!(sandbox.store().keys(), std::slice::from_ref(&key));
         assert_eq!(sandbox.store().read(&key), b"of somebody else");
         sandbox.assert_no_litter();
     }

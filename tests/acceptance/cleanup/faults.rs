@@ -7,10 +7,8 @@ use super::*;
 
 /// The answer of `DeleteObjects` that says this of these keys, without deleting anything.
 fn refusal(keys: &[String], code: &str) -> Fault {
-    let errors: String = keys
-        .iter()
-        .map(|key| format!("<Error><Key>{key}</Key><Code>{code}</Code><Message>not this one</Message></Error>"))
-        .collect();
+    let error = |key| format!("<Error><Key>{key}</Key><Code>{code}</Code><Message>not this one</Message></Error>");
+    let errors = keys.iter().map(error).collect::<Vec<_>>().concat();
     let body = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<DeleteResult>{errors}</DeleteResult>");
     let headers = vec![("content-type".into(), "application/xml".into())];
     Fault::Reply(Answer { status: 200, headers, body: body.into_bytes() })

@@ -12,7 +12,7 @@ fn the_report_is_mailed_and_written_beside_the_logs() {
     let sandbox = sandbox();
     seed_a_year(&sandbox);
     seed_test(&sandbox, night(20), night(20), TestOutcome::Passed);
-    sandbox.store().seed("db-backups/old/dump-2023.tar", &[0; 90_000]);
+    sandbox.store().seed("db-backups/old/dump-2023.tar", &vec![0; 90_000]);
     let outcome = cleanup(&sandbox).run().succeeds();
 
     let letter = letter(&sandbox);

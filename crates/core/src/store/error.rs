@@ -122,7 +122,7 @@ impl StoreError {
                     _ => StoreErrorKind::Unreachable,
                 };
                 let reason = match kind {
-                    StoreErrorKind::TimedOut if !causes(error).any(|cause| cause.is::<Silence>()) => {
+                    StoreErrorKind::TimedOut if !causes(error).any(<dyn Error>::is::<Silence>) => {
                         "the store did not answer in time: no connection came about".to_owned()
                     }
                     _ => innermost(error),
