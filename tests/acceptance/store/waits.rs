@@ -88,18 +88,18 @@ fn an_answer_that_breaks_off_is_not_waited_for() {
 
 #[test]
 fn a_slow_link_is_waited_for_as_long_as_it_moves() {
-    // 30 MiB at 2 MB/s take longer than nothing may move. What lies in buffers, on the loopback a good part of it, looks silent
-    // while it drains.
-    let server = super::server_with(On::part(1), Fault::Throttle(2_000_000));
+    // 90 MiB at 6 MB/s take more than twice as long as nothing may move. What lies in buffers, on the loopback more than 10 MB,
+    // looks silent while it drains, and at this pace does so within the limit.
+    let server = super::server_with(On::part(1), Fault::Throttle(6_000_000));
     let mut settings = local(&server);
-    settings.stall_timeout = Duration::from_secs(11);
+    settings.stall_timeout = Duration::from_secs(6);
     let started = Instant::now();
     block_on(async {
         let store = Store::new(&settings).await;
         let open = Open::default();
-        let part = PartSize { bytes: 6 * PART, at_once: 1 };
+        let part = PartSize { bytes: 18 * PART, at_once: 1 };
         let mut upload = Upload::new(&store, KEY.to_owned(), RUN.to_owned(), part);
-        upload.write(&bytes(6 * PART + 1), &open).await.unwrap();
+        upload.write(&bytes(18 * PART + 1), &open).await.unwrap();
         upload.complete(&open).await.unwrap();
     });
     assert!(started.elapsed() > Duration::from_secs(14), "it was not slow: {:?}", started.elapsed());
