@@ -35,7 +35,7 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<
     };
     let mailer = Mailer::new(mail.clone(), &settings.places.state);
     let report = match ended {
-        Ok(Ended::Made(report)) if report.exit() == Exit::Partly => partly(report, settings, context),
+        Ok(Ended::Made(report)) if report.exit() != Exit::Done => partly(report, settings, context),
         Ok(Ended::Made(report)) if mail.notify_on == NotifyOn::All => success(report, settings, context),
         Err(error) => failure(error, settings, context).await,
         Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => return mailer.send_waiting(now()).await,

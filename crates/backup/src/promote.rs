@@ -3,6 +3,7 @@
 //! The rule is the slot, not the day: if Sunday's or the 1st's run failed, the next success fills it.
 
 use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::process::{Bounds, Cut};
 use backup_core::store::{CopyLimits, Store, StoreError, Stored};
 
 use crate::unfinished::Unfinished;
@@ -12,7 +13,26 @@ use crate::unfinished::Unfinished;
 pub(crate) struct Promotion {
     pub(crate) tier: Tier,
     pub(crate) key: String,
-    pub(crate) result: Result<(), StoreError>,
+    pub(crate) result: Result<(), NotPromoted>,
+}
+
+/// Why a backup that stands in daily was not copied on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotPromoted {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run was ended meanwhile. What was stored before stays.
+    #[error(transparent)]
+    Cut(#[from] Cut),
+}
+
+impl NotPromoted {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Cut(cut) => cut.hint(),
+        }
+    }
 }
 
 /// The tiers whose slot is free for this backup, with the key it would have there.
@@ -38,10 +58,12 @@ pub(crate) async fn promote(
     stored: &Stored,
     slots: Vec<(Tier, String)>,
     unfinished: &Unfinished,
+    bounds: &Bounds,
 ) -> Vec<Promotion> {
     let mut promotions = Vec::new();
     for (tier, key) in slots {
-        let copied = store.copy(stored, &key, CopyLimits::default(), unfinished).await;
+        let copied = bounds.hold(store.copy(stored, &key, CopyLimits::default(), unfinished)).await;
+        let copied = copied.map_err(NotPromoted::from).and_then(|copied| Ok(copied?));
         match &copied {
             Ok(_) => log::info!("promoted to {tier}: {}", store.address(&key)),
             Err(error) => log::error!("not promoted to {tier}: {error}"),

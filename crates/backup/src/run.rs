@@ -9,7 +9,7 @@ use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::postgres::{Client, DumpStream, Server};
-use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Lock, chain, now};
+use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, Lock, chain, now};
 use backup_core::settings;
 use backup_core::store::{Object, PartSize, Store, Stored, Upload};
 use serde_json::{Value, json};
@@ -17,11 +17,10 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::args::Args;
 use crate::error::Error;
-use crate::footer;
 use crate::notice;
 use crate::output::{Sink, Written};
 use crate::pipeline::{self, Made, Whole};
-use crate::promote::{self, Promotion};
+use crate::promote::{self, NotPromoted, Promotion};
 use crate::settings::Settings;
 use crate::unfinished::Unfinished;
 
@@ -157,13 +156,13 @@ impl<'c> Run<'c> {
         log::info!("stored {}, {}", store.address(&key), figures::size(stored.bytes));
         self.note(&store, &made, &stored);
 
-        let promotions = self.bounds.hold(promote::promote(&store, &stored, slots, &unfinished)).await;
+        let promotions = promote::promote(&store, &stored, slots, &unfinished, &self.bounds).await;
         unfinished.abort_all(&store).await;
         let before = match &earlier {
-            Some((object, _)) => self.bounds.hold(footer::of_stored(&store, object)).await.ok().flatten(),
+            Some((object, _)) => self.bounds.hold(store.footer(object)).await.ok().flatten(),
             None => None,
         };
-        Ok(Ended::Made(Box::new(self.report(made, Some(store.address(&key)), promotions?, before))))
+        Ok(Ended::Made(Box::new(self.report(made, Some(store.address(&key)), promotions, before))))
     }
 
     /// Looks at the client programs and at the server, which must fit each other.
@@ -287,7 +286,12 @@ impl Report {
     }
 
     pub(crate) fn exit(&self) -> Exit {
-        if self.not_promoted().next().is_some() { Exit::Partly } else { Exit::Done }
+        let stopped = self.not_promoted().find_map(|promotion| match promotion.result {
+            Err(NotPromoted::Cut(Cut::Interrupted(Interrupted(signal)))) => Some(Exit::Interrupted(signal)),
+            _ => None,
+        });
+        let partly = || if self.not_promoted().next().is_some() { Exit::Partly } else { Exit::Done };
+        stopped.unwrap_or_else(partly)
     }
 
     fn finish(self) -> Finish {

@@ -4,6 +4,8 @@
 //! kernel when this process is killed, so that no dump outlives its backup. It leads a process group of its own, so that
 //! what a wrapper script started goes with it, and Ctrl-C reaches us alone, who end it in order.
 
+mod confinement;
+
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -17,6 +19,8 @@ use nix::unistd::Pid;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
+
+pub use confinement::Confinement;
 
 /// What a program that failed may say: enough for a person, not enough to fill a mail.
 const LAST_WORDS_BYTES: usize = 4096;
@@ -45,6 +49,14 @@ pub enum ChildError {
         /// The program.
         program: String,
         /// What the system said.
+        source: std::io::Error,
+    },
+    /// It could not be kept from reaching beyond its directory.
+    #[error("cannot confine {program}")]
+    NotConfined {
+        /// The program.
+        program: String,
+        /// Why.
         source: std::io::Error,
     },
     /// It could not be waited for.
@@ -94,6 +106,18 @@ impl Child {
         stdin: Stdio,
         stderr_level: log::Level,
     ) -> Result<Self, ChildError> {
+        Self::start_confined(program, arguments, variables, stdin, stderr_level, None)
+    }
+
+    /// The same for a program that reads what others wrote.
+    pub fn start_confined(
+        program: &Path,
+        arguments: impl IntoIterator<Item = impl AsRef<OsStr>>,
+        variables: &[(OsString, OsString)],
+        stdin: Stdio,
+        stderr_level: log::Level,
+        confinement: Option<&Confinement>,
+    ) -> Result<Self, ChildError> {
         let name = program.file_name().unwrap_or(program.as_os_str()).to_string_lossy().into_owned();
         let mut command = Command::new(program);
         command
@@ -106,6 +130,10 @@ impl Child {
             .process_group(0)
             .kill_on_drop(true);
         die_with_parent(&mut command);
+        if let Some(confinement) = confinement {
+            let confined = confinement.apply(&mut command, program);
+            confined.map_err(|source| ChildError::NotConfined { program: program.display().to_string(), source })?;
+        }
         let mut process = command
             .spawn()
             .map_err(|source| ChildError::NotStarted { program: program.display().to_string(), source })?;
@@ -144,8 +172,13 @@ impl Child {
     }
 
     /// Ends it: SIGTERM, so that it can cancel its query in the server, and SIGKILL if it does not heed that.
-    pub async fn stop(mut self) {
-        self.signal(Signal::SIGTERM);
+    pub async fn stop(self) {
+        self.stop_by(Signal::SIGTERM).await;
+    }
+
+    /// Ends it by this signal, and SIGKILL if it does not heed that.
+    pub async fn stop_by(mut self, signal: Signal) {
+        self.signal(signal);
         if tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await.is_err() {
             self.signal(Signal::SIGKILL);
             // Whether it was reaped or had gone already, it is gone now.

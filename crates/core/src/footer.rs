@@ -17,6 +17,7 @@
 //!
 //! This module refuses to know where the facts come from: the scanner, the server and the clock are the caller's.
 
+mod compare;
 mod facts;
 mod lines;
 mod spelling;
@@ -28,6 +29,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+pub use compare::{Comparison, Difference};
 pub use facts::{Digest, DumpFacts, LargeObjects, ObjectName, SchemaObject, SequenceFacts, TableFacts};
 pub use lines::LINE_PREFIX;
 pub use spelling::escape;

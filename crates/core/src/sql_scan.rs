@@ -4,7 +4,9 @@
 //! gives the facts of exactly that dump: rows and digests of every table, sequences, large objects, the digest of every definition,
 //! the roles and extensions that it names. A stream that is not a whole dump is an error that says where it ended.
 //!
-//! The same scanner reads a stored backup, and hands back the footer that follows the dump there.
+//! The same scanner reads a stored backup, and hands back the footer that follows the dump there. It refuses what reaches out of
+//! the database that is restored (`\\connect`, `\\!`, `COPY … FROM PROGRAM`) before the line or statement is complete for whoever is
+//! fed with the same chunks afterwards, and tells where transactions begin and end, so that a restore can be one.
 //!
 //! It refuses to guess: outside of COPY blocks it reads SQL as `psql` does, because a function may hold the text of a COPY
 //! block or of the end marker. Comments are believed only for the names of objects, the versions and the end
@@ -50,6 +52,8 @@ mod verb;
 
 pub use error::ScanError;
 
+use std::ops::Range;
+
 use crate::footer::{DumpFacts, LINE_PREFIX};
 use inventory::{Inventory, Meaning};
 use lexer::{Event, Lexer};
@@ -74,6 +78,8 @@ pub struct Scanner {
     end: Option<u64>,
     footer: Vec<u8>,
     footer_start: Option<u64>,
+    /// Where the last chunk holds `BEGIN;` and `COMMIT;`.
+    transactions: Vec<Range<u64>>,
 }
 
 /// What a whole stream held.
@@ -103,6 +109,7 @@ impl Scanner {
             end: None,
             footer: Vec::new(),
             footer_start: None,
+            transactions: Vec::new(),
         }
     }
 
@@ -116,6 +123,7 @@ impl Scanner {
 
     /// Reads the next chunk. After an error, the stream is no dump, and nothing more needs to be pushed.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ScanError> {
+        self.transactions.clear();
         let mut rest = bytes;
         while !rest.is_empty() {
             let used = match &mut self.rows {
@@ -133,6 +141,12 @@ impl Scanner {
             rest = &rest[used..];
         }
         Ok(())
+    }
+
+    /// Where in the stream the last chunk held `BEGIN;` and `COMMIT;`, which `pg_dump` writes around large objects. One of which the
+    /// beginning came in an earlier chunk begins there.
+    pub fn transactions(&self) -> &[Range<u64>] {
+        &self.transactions
     }
 
     /// Bytes of the dump so far, the footer not counted.
@@ -182,6 +196,9 @@ impl Scanner {
                 match self.inventory.statement(&self.lexer.statement)? {
                     Meaning::Rows(rows) => self.rows = Some(rows),
                     Meaning::BackslashEscapes(escapes) => self.lexer.backslash_escapes = escapes,
+                    Meaning::Transaction => {
+                        self.transactions.push(self.position - self.lexer.statement.len() as u64..self.position);
+                    }
                     Meaning::Other => {}
                 }
                 self.lexer.start_over();
@@ -215,17 +232,22 @@ impl Scanner {
         Ok(())
     }
 
+    /// The only commands of a dump are `\restrict KEY` before everything else and `\unrestrict` with the same key at its end.
     fn meta_command(&mut self) -> Result<(), ScanError> {
         let line = self.lexer.line.trim_ascii();
-        if let Some(key) = line.strip_prefix(b"restrict ") {
-            self.restricted = Some(key.to_vec());
-        } else if let Some(end) = self.end {
-            let key = line.strip_prefix(b"unrestrict ");
-            if key.is_none() || key != self.restricted.as_deref() {
-                return Err(ScanError::TextAfterEnd { end });
-            }
+        let given_back = line.strip_prefix(b"unrestrict ");
+        if given_back.is_some() && given_back == self.restricted.as_deref() {
             self.restricted = None;
+            return Ok(());
         }
+        if let Some(end) = self.end {
+            return Err(ScanError::TextAfterEnd { end });
+        }
+        let key = line.strip_prefix(b"restrict ").filter(|key| key.iter().all(u8::is_ascii_alphanumeric));
+        if key.is_none() || self.restricted.is_some() || !self.lexer.statement.is_empty() {
+            return Err(self.inventory.reaches_out(&[b"\\", line].concat()));
+        }
+        self.restricted = key.map(<[u8]>::to_vec);
         Ok(())
     }
 }

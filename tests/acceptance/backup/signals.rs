@@ -9,10 +9,10 @@ use acceptance::sandbox::{Running, Sandbox};
 use acceptance::store::{Fault, On, Operation};
 use nix::sys::signal::Signal;
 
-use super::Failed;
 use super::session::{Session, wait_for_blocked_dump};
 use super::shop::{add_bulk, shop};
 use super::streams::pg_dump;
+use super::{Failed, only_mail};
 
 /// The contract: "exit 143 / 130 within 10 s".
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
@@ -89,6 +89,23 @@ fn while_parts_are_sent() {
         },
         |sandbox, _| sandbox.store().wait_for(&On::part(2), 1, Duration::from_mins(1)),
     );
+}
+
+#[test]
+fn while_a_stored_backup_is_copied() {
+    let sandbox = shop();
+    sandbox.store().fault(On::operation(Operation::CopyObject), Fault::Stall);
+    let running = sandbox.command("backup").spawn();
+    sandbox.store().wait_for(&On::operation(Operation::CopyObject), 1, Duration::from_mins(1));
+    let signalled = Instant::now();
+    running.signal(Signal::SIGTERM);
+    let outcome = running.wait().exits(143).prints("s3://").says("not promoted to weekly: ended by SIGTERM");
+    assert!(signalled.elapsed() < ENDS_WITHIN, "{:?}", signalled.elapsed());
+    let letter = only_mail(&sandbox, &outcome);
+    assert!(letter.text.contains("was backed up, but not copied to weekly and monthly."), "{}", letter.text);
+    let keys = sandbox.store().keys();
+    assert!(keys.len() == 1 && keys[0].contains("/daily/"), "{keys:?}");
+    sandbox.assert_no_litter();
 }
 
 #[test]

@@ -58,6 +58,17 @@ pub enum ScanError {
         /// The encoding.
         name: String,
     },
+    /// The dump holds a command that reaches out of the database that it is restored into.
+    #[error(
+        "the dump holds `{command}`{}, which pg_dump never writes and which reaches beyond the database that is restored",
+        place(.object.as_ref())
+    )]
+    ReachesOut {
+        /// The beginning of the command.
+        command: String,
+        /// The object that it stands among.
+        object: Option<ObjectName>,
+    },
     /// A statement that must be understood is longer than any that PostgreSQL writes.
     #[error("a statement{} is too long to be understood: pg_dump writes none like it", place(.object.as_ref()))]
     StatementTooLong {

@@ -13,12 +13,17 @@ use crate::footer::{Digest, DumpFacts, ObjectName, SchemaObject, SequenceFacts, 
 /// Encodings of which a multibyte character may hold an ASCII byte. No server can have them.
 const UNSAFE_ENCODINGS: [&str; 7] = ["sjis", "big5", "gbk", "uhc", "johab", "gb18030", "shift_jis_2004"];
 
+/// What is shown of a command that is refused.
+const SHOWN_BYTES: usize = 60;
+
 /// What the scanner has to do after a statement.
 pub(super) enum Meaning {
     /// Rows follow.
     Rows(Rows),
     /// From here on a backslash does or does not escape in plain strings.
     BackslashEscapes(bool),
+    /// A transaction begins or ends.
+    Transaction,
     /// Nothing.
     Other,
 }
@@ -85,10 +90,8 @@ impl Inventory {
                 if statement.is_cut() {
                     return Err(too_long());
                 }
-                if let Some(rows) = self.open_rows(tokens) {
-                    return Ok(Meaning::Rows(rows));
-                }
-                self.define(statement);
+                // From or to a file or a program of the server.
+                return self.open_rows(tokens).map(Meaning::Rows).ok_or_else(|| self.reaches_out(statement.text()));
             }
             Verb::Call(function) => {
                 if statement.is_cut() {
@@ -97,10 +100,18 @@ impl Inventory {
                 self.call(&function, statement);
             }
             Verb::Set => return self.set(tokens),
+            Verb::Transaction => return Ok(Meaning::Transaction),
+            Verb::OddTransaction => return Err(self.reaches_out(statement.text())),
             Verb::Nothing => {}
             Verb::Define => self.define(statement),
         }
         Ok(Meaning::Other)
+    }
+
+    /// The error for a command that no dump holds.
+    pub(super) fn reaches_out(&self, command: &[u8]) -> ScanError {
+        let shown = escape(&command[..command.len().min(SHOWN_BYTES)]);
+        ScanError::ReachesOut { command: shown, object: self.current_object().cloned() }
     }
 
     /// Takes over what a COPY block held.

@@ -23,7 +23,7 @@ pub(super) enum Event {
     Statement,
     /// A line comment outside of statements, in [`Lexer::line`], without its dashes.
     Comment,
-    /// A backslash command of `psql`, in [`Lexer::line`], without its backslash.
+    /// A backslash command of `psql`, in [`Lexer::line`], without its backslash. It may stand inside of a statement.
     MetaCommand,
 }
 
@@ -293,7 +293,9 @@ impl Lexer {
             return (text.len(), None);
         }
         self.state = State::Code;
-        (text.len() + 1, self.statement.is_empty().then_some(event))
+        // A comment inside of a statement is no part of it; a command is one wherever it stands.
+        let tells = self.statement.is_empty() || event == Event::MetaCommand;
+        (text.len() + 1, tells.then_some(event))
     }
 
     fn in_block_comment(&mut self, byte: u8, depth: u32, last: u8) -> usize {

@@ -95,6 +95,11 @@ impl Statement {
         self.long.is_some() || self.spans_cut
     }
 
+    /// The text as far as it was kept.
+    pub(super) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
     /// The digest of the whole text, however long it is.
     pub(super) fn digest(&self) -> Digest {
         self.long.as_ref().map_or_else(|| Digest::of(&self.text), |long| Digest::from_xxh3(long.digest128()))

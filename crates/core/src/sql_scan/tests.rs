@@ -170,6 +170,45 @@ fn a_stream_that_is_no_whole_dump_is_refused_in_words() {
     scan(format!("{whole}\n-- a comment\n/* another */\n")).unwrap();
 }
 
+#[test]
+fn what_reaches_beyond_the_database_is_refused() {
+    for command in [
+        "\\connect other",
+        "\\! touch x",
+        "\\restrict other",
+        "\\unrestrict other",
+        "\\unrestrict `touch x`",
+        "SELECT 1 \\! touch x",
+        "SELECT 'touch x' \\gexec",
+        "COPY public.t FROM PROGRAM 'touch x';",
+        "COPY public.t (a) FROM '/etc/passwd';",
+        "COPY public.t TO '/tmp/x';",
+        "ROLLBACK;",
+        "COMMIT AND CHAIN;",
+        "END;",
+        "start transaction;",
+    ] {
+        let error = scan(dump(&format!("{}{command}\n", label("TABLE", "t")))).unwrap_err();
+        let shown = command.strip_prefix("SELECT 1 ").unwrap_or(command);
+        let shown = shown.strip_prefix("SELECT 'touch x' ").unwrap_or(shown);
+        let expected = format!("the dump holds `{shown}` of TABLE public.t, which pg_dump never writes");
+        assert!(error.to_string().starts_with(&expected.replace('\\', r"\\")), "{error}\n{expected}");
+    }
+}
+
+#[test]
+fn transactions_are_told_where_they_stand() {
+    let stream = dump("BEGIN;\n\nSELECT pg_catalog.lo_create('5');\nCOMMIT;\nCREATE FUNCTION f() AS $$BEGIN;$$;\n");
+    let mut scanner = Scanner::new();
+    let mut found = Vec::new();
+    for line in stream.split_inclusive('\n') {
+        scanner.push(line.as_bytes()).unwrap();
+        found.extend_from_slice(scanner.transactions());
+    }
+    let words = found.iter().map(|range| &stream[range.start as usize..range.end as usize]);
+    assert_eq!(words.collect::<Vec<_>>(), ["BEGIN;", "COMMIT;"]);
+}
+
 /// Everything that the scanner tells apart, with its footer.
 fn zoo() -> String {
     let body = [

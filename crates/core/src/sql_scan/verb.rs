@@ -12,7 +12,11 @@ pub(super) enum Verb {
     Call(Vec<u8>),
     /// `SET name = value`
     Set,
-    /// Leaves nothing in the database: `BEGIN`, `COMMIT`, planner statistics, a lone semicolon.
+    /// `BEGIN;` or `COMMIT;`, which `pg_dump` writes around large objects.
+    Transaction,
+    /// Any other statement that begins or ends a transaction.
+    OddTransaction,
+    /// Leaves nothing in the database: planner statistics, a lone semicolon.
     Nothing,
     /// Defines something.
     Define,
@@ -32,8 +36,14 @@ impl Verb {
             return Self::Set;
         }
         let statistics = is(&["select"]) && symbol(1, b'*') && tokens.skip(2).begin_with(&["from", "pg_catalog"]);
-        let transaction = (is(&["begin"]) || is(&["commit"])) && symbol(1, b';');
-        if statistics || transaction || symbol(0, b';') { Self::Nothing } else { Self::Define }
+        if statistics || symbol(0, b';') {
+            return Self::Nothing;
+        }
+        if (is(&["begin"]) || is(&["commit"])) && symbol(1, b';') {
+            return Self::Transaction;
+        }
+        let words = ["begin", "start", "commit", "end", "rollback", "abort", "prepare"];
+        if words.iter().any(|word| tokens.begin_with(&[word])) { Self::OddTransaction } else { Self::Define }
     }
 }
 

@@ -9,6 +9,7 @@ mod client;
 mod copy;
 mod delete;
 mod error;
+mod footer;
 mod list;
 mod multipart;
 mod part_size;
