@@ -12,7 +12,7 @@
 //! | [`gzip`] | bytes in, compressed blocks out, on several cores |
 //! | [`settings`] | what an operator can set, one struct per concern |
 //! | [`child`] | starting a program, and being sure that it ends |
-//! | [`store`] | the S3 client: upload, list, copy, read back |
+//! | [`store`] | the S3 client: upload, list, copy, read back, download |
 //! | [`postgres`] | PostgreSQL's client programs: the server's facts, a dump as a stream |
 //! | [`journal`] | what each tool last did and how it ended |
 //! | [`mail`] | what happened → a message (subject, text, HTML) → SMTP |

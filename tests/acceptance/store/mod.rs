@@ -2,6 +2,7 @@
 
 mod conformance;
 mod copies;
+mod downloads;
 mod fallbacks;
 mod listings;
 mod waits;

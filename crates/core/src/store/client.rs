@@ -9,6 +9,7 @@
 //! | no connection (`BACKUP_CONNECT_TIMEOUT`) | after 10 s | after 2 minutes |
 //! | list, look, begin or abort an upload, delete | after 30 s | after 4½ minutes |
 //! | put, part, complete, copy | once nothing moved for 10 minutes (`BACKUP_STALL_TIMEOUT`) | after 71 minutes |
+//! | a range of a download, while it comes | once nothing moved for 10 minutes (`BACKUP_STALL_TIMEOUT`) | after 71 minutes |
 //! | read back the end of an object | | after 5 minutes |
 //! | abort an upload after SIGTERM or SIGINT | | after 5 s |
 //!
@@ -46,6 +47,8 @@ pub struct Store {
     encryption: Option<Encryption>,
     connect: Duration,
     small_request: Duration,
+    /// How often a request is tried, and how often a download that broke off is taken up without anything coming.
+    pub(super) tries: u32,
 }
 
 impl Store {
@@ -91,6 +94,7 @@ impl Store {
             encryption: settings.encryption.clone(),
             connect: settings.connect_timeout,
             small_request,
+            tries: settings.tries,
         }
     }
 

@@ -59,6 +59,8 @@ pub enum StoreErrorKind {
     ClockSkew,
     /// An object already stands under the key.
     Taken,
+    /// The object is no longer the one that was being read.
+    Replaced,
     /// There is no such object, or no such upload.
     Missing,
     /// The store does not know a header or an action.
@@ -134,6 +136,13 @@ impl StoreError {
         Self { attempt, kind, reason }
     }
 
+    /// Why the body of an answer broke off.
+    pub(super) fn from_body(attempt: Attempt, error: &(dyn Error + 'static)) -> Self {
+        let is_silence = causes(error).any(<dyn Error>::is::<Silence>);
+        let kind = if is_silence { StoreErrorKind::TimedOut } else { StoreErrorKind::Unreachable };
+        Self { attempt, kind, reason: format!("the answer broke off: {}", innermost(error)) }
+    }
+
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
         let hint = match self.kind {
@@ -181,6 +190,9 @@ impl StoreError {
             StoreErrorKind::Mismatch => {
                 "Do not trust the object: it was damaged on the way or in the store. Run again."
             }
+            StoreErrorKind::Replaced => {
+                "Backups are never overwritten by these tools: find out who writes there. Then run again."
+            }
             StoreErrorKind::Missing | StoreErrorKind::NotSupported | StoreErrorKind::Other => return None,
         };
         Some(hint.to_owned())
@@ -209,6 +221,7 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
         ("QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded", _) | (_, 507) => {
             StoreErrorKind::Full
         }
+        ("InvalidRange", _) | ("", 416) => StoreErrorKind::Mismatch,
         (code, _) if DAMAGED.contains(&code) => StoreErrorKind::Mismatch,
         // An error document under 200 has a code; a page of some other server has none.
         ("", 200..=299) => StoreErrorKind::NotS3,

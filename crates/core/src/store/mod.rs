@@ -1,4 +1,4 @@
-//! The S3 store: list, look, upload while the size is still unknown, copy, read back, delete.
+//! The S3 store: list, look, upload while the size is still unknown, copy, read back, download, delete.
 //!
 //! Works with AWS and with the stores that follow it: path style, uniform parts, and a plan for stores that do not know a
 //! header (see [`Upload`]). Nothing here overwrites an object, and no wait is without an end (see `client`).
@@ -8,11 +8,13 @@ mod checksum;
 mod client;
 mod copy;
 mod delete;
+mod download;
 mod error;
 mod footer;
 mod list;
 mod multipart;
 mod part_size;
+mod range;
 mod read;
 mod retry;
 mod stall;
@@ -24,6 +26,7 @@ pub use abort::{Ledger, Orphan};
 pub use client::Store;
 pub use copy::CopyLimits;
 pub use delete::Deleted;
+pub use download::{Download, Source};
 pub use error::{Attempt, StoreError, StoreErrorKind};
 pub use list::Object;
 pub use part_size::{PartSize, memory_bytes};

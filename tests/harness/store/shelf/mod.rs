@@ -12,6 +12,7 @@
 //! | `CompleteMultipartUpload` | takes any entity tags; deletes parts, then refuses small ones | checked first; the upload stays on refusal |
 //! | … with a full-object checksum | ignored | computed over the parts, compared, kept, returned |
 //! | `HeadObject`, `GetObject` | no storage class, encryption, checksum type | returned as set (the checksum only where asked for) |
+//! | `GetObject` | ignores `If-Match`, reads 4 KiB at a time | honoured; reads 256 KiB at a time |
 //! | `CopyObject` with `If-None-Match: *` | ignored | honoured; sources above 5 GiB refused |
 //! | `ListMultipartUploads` | 501 | from what is under way, in pages |
 //! | requests with an unknown upload id | `AccessDenied` | `NoSuchUpload` |
@@ -20,6 +21,7 @@
 //! What still differs from AWS: part numbers must be 1, 2, 3 … without a gap; a key cannot be a prefix of another up to a
 //! slash (`a` and `a/b`); a copy has its source's entity tag and checksum; no versions, tags, locks, lifecycle (moto has those).
 
+mod body;
 mod digest;
 mod listing;
 mod seed;
@@ -38,7 +40,7 @@ use s3s::crypto::{Checksum as _, Md5};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, ChecksumType, CompleteMultipartUploadInput,
     CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopySource, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput,
+    CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, ETag,
     ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput,
     HeadObjectOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsV2Input, ListObjectsV2Output,
     ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput, StreamingBlob, Timestamp, UploadPartCopyInput,
@@ -148,7 +150,15 @@ impl S3 for Shelf {
         self.bucket(&req.input.bucket)?;
         let facts = self.facts(&req.input.bucket, &req.input.key);
         let with_digest = req.input.checksum_mode.is_some() && req.input.range.is_none();
+        let (if_match, range) = (req.input.if_match.clone(), req.input.range);
+        let path = self.root.join(&req.input.bucket).join(&req.input.key);
         let mut response = self.files.get_object(req).await?;
+        if let Some(ETagCondition::ETag(wanted)) = if_match
+            && response.output.e_tag.as_ref().map(ETag::value) != Some(wanted.value())
+        {
+            return Err(s3_error!(PreconditionFailed));
+        }
+        response.output.body = Some(body::of_file(path, range).await?);
         response.headers.extend(facts.headers(with_digest));
         Ok(response)
     }
