@@ -158,6 +158,13 @@ impl Child {
         self.process.stdin.take()
     }
 
+    /// How it ended, if it has.
+    pub async fn ended(&mut self) -> Result<Option<Ended>, ChildError> {
+        let ended = self.process.try_wait();
+        let ended = ended.map_err(|source| ChildError::NotReaped { program: self.name.clone(), source })?;
+        if ended.is_some() { self.wait().await.map(Some) } else { Ok(None) }
+    }
+
     /// Waits for its end, as long as it takes.
     pub async fn wait(&mut self) -> Result<Ended, ChildError> {
         let status =

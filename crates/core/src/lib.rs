@@ -17,6 +17,7 @@
 //! | [`journal`] | what each tool last did and how it ended |
 //! | [`mail`] | what happened → a message (subject, text, HTML) → SMTP |
 //! | [`process`] | what every `main` does: variables, log, lock, signals, exit code |
+//! | [`restore`] | a backup read to its end: download → gunzip → scanner → `psql` |
 
 pub mod child;
 pub mod figures;
@@ -27,6 +28,7 @@ pub mod key;
 pub mod mail;
 pub mod postgres;
 pub mod process;
+pub mod restore;
 pub mod settings;
 pub mod sql_scan;
 pub mod store;

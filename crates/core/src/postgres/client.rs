@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 
 use super::{PostgresError, words};
-use crate::child::{Child, base_variables};
+use crate::child::{Child, Confinement, base_variables};
 use crate::key::DatabaseName;
 use crate::settings::Database;
 
@@ -51,7 +51,11 @@ pub struct Program {
 impl Program {
     /// Finds a program, in the directory that the settings name or on `PATH`, and asks for its version.
     pub async fn find(name: &'static str, bin_dir: Option<&Path>) -> Result<Self, PostgresError> {
-        let path = locate(name, bin_dir)?;
+        Self::ask(name, locate(name, bin_dir)?).await
+    }
+
+    /// Asks a program for its version.
+    pub(super) async fn ask(name: &'static str, path: PathBuf) -> Result<Self, PostgresError> {
         let mut child = Child::start(&path, ["--version"], &base_variables(), Stdio::null(), log::Level::Warn)?;
         let stdout = child.stdout();
         let asked = async {
@@ -95,6 +99,8 @@ pub struct Client {
     pub(super) conninfo: String,
     pub(super) variables: Vec<(OsString, OsString)>,
     pub(super) settings: Database,
+    /// For programs that read what others wrote.
+    pub(super) confinement: Option<Confinement>,
 }
 
 impl Client {
@@ -107,6 +113,7 @@ impl Client {
             conninfo: conninfo(&settings),
             variables: variables(&settings),
             settings,
+            confinement: None,
         })
     }
 
@@ -122,7 +129,7 @@ impl Client {
 }
 
 /// A connection string of libpq, without the password. Whatever the values hold, they stay values.
-fn conninfo(settings: &Database) -> String {
+pub(super) fn conninfo(settings: &Database) -> String {
     let quoted = |value: &str| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
     format!(
         "host={} port={} dbname={} user={} connect_timeout={} application_name=backup \
@@ -136,7 +143,7 @@ fn conninfo(settings: &Database) -> String {
 }
 
 /// The operator's libpq variables, the password, and what pins the form of the output.
-fn variables(settings: &Database) -> Vec<(OsString, OsString)> {
+pub(super) fn variables(settings: &Database) -> Vec<(OsString, OsString)> {
     let mut variables = base_variables();
     let theirs = |name: &str| settings.libpq.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     variables.extend(settings.libpq.iter().filter(|(name, _)| name != "PGTZ" && name != "PGOPTIONS").cloned());

@@ -33,6 +33,20 @@ impl DumpStream {
     /// one. It holds no `DROP DATABASE` and no `\connect`, which would reach past the database that it is restored into.
     /// Owners and privileges stay in: they could not be given back.
     pub fn start(client: &Client) -> Result<Self, PostgresError> {
+        Self::start_with(client, &[])
+    }
+
+    /// Dumps the definitions alone.
+    pub fn start_definitions(client: &Client) -> Result<Self, PostgresError> {
+        Self::start_with(client, &["--schema-only".to_owned()])
+    }
+
+    /// Dumps one table alone, named as SQL does: `public."Orders"`.
+    pub fn start_table(client: &Client, table: &str) -> Result<Self, PostgresError> {
+        Self::start_with(client, &["--strict-names".to_owned(), format!("--table={table}")])
+    }
+
+    fn start_with(client: &Client, what: &[String]) -> Result<Self, PostgresError> {
         let arguments = [
             "--format=plain".to_owned(),
             "--clean".to_owned(),
@@ -41,8 +55,10 @@ impl DumpStream {
             format!("--lock-wait-timeout={}", client.settings.lock_timeout.as_millis()),
             format!("--dbname={}", client.conninfo),
         ];
+        let arguments = arguments.iter().chain(what);
+        let (program, confinement) = (&client.pg_dump.path, client.confinement.as_ref());
         let mut pg_dump =
-            Child::start(&client.pg_dump.path, arguments, &client.variables, Stdio::null(), log::Level::Warn)?;
+            Child::start_confined(program, arguments, &client.variables, Stdio::null(), log::Level::Warn, confinement)?;
         let Some(stdout) = pg_dump.stdout() else { unreachable!("Child::start pipes stdout, and nobody took it yet") };
         // Only a matter of speed.
         let _ = fcntl(&stdout, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));

@@ -1,4 +1,5 @@
-//! PostgreSQL through its own client programs: which are there, what the server is, a dump as a stream.
+//! PostgreSQL through its own programs: which are there, what the server is, a dump as a stream, a restore as a stream, and a
+//! server of our own to restore into.
 //!
 //! Programs get a connection string without a password; the password goes by their environment, which only their user can
 //! read. Sessions are pinned to UTC and to hexadecimal `bytea`, so that the same rows are always dumped as the same bytes.
@@ -6,10 +7,14 @@
 mod client;
 mod dump;
 mod hints;
+mod restore;
+mod scratch;
 mod server;
 
 pub use client::{Client, Program, Version};
 pub use dump::DumpStream;
+pub use restore::RestoreStream;
+pub use scratch::{Locale, Programs, Scratch, ScratchError};
 pub use server::{Role, Server};
 
 use crate::child::ChildError;
@@ -81,6 +86,18 @@ pub enum PostgresError {
         /// What it had sent by then.
         bytes: u64,
     },
+    /// `psql` did not restore what it was given.
+    #[error("psql failed after {bytes} bytes: {}", words(how, said))]
+    NotRestored {
+        /// How it ended.
+        how: String,
+        /// The end of its stderr.
+        said: String,
+        /// What it had taken by then.
+        bytes: u64,
+        /// The connection to the server went bad.
+        no_connection: bool,
+    },
     /// `pg_dump` sent nothing for too long.
     #[error("pg_dump sent nothing for {}s, after {bytes} bytes: it was stopped", limit.as_secs())]
     DumpStalled {
@@ -111,7 +128,7 @@ impl PostgresError {
                  image, build it with PG_MAJOR={}.",
                 server.major, server.major
             )),
-            Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } => hints::for_words(said).map(str::to_owned),
+            Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } | Self::NotRestored { said, .. } => hints::for_words(said).map(str::to_owned),
             Self::NoAnswer { .. } => {
                 Some("Something listens at DB_HOST and DB_PORT but does not answer as PostgreSQL does. Is it the database?".to_owned())
             }

@@ -102,19 +102,18 @@ impl Client {
     }
 
     async fn ask_once(&self) -> Result<Server, PostgresError> {
-        let limit = self.settings.connect_timeout + ANSWER_LIMIT;
-        let arguments = ["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password"];
-        let arguments = arguments.map(str::to_owned).into_iter();
-        let arguments = arguments.chain([
-            format!("--dbname={}", self.conninfo),
-            "--set=ON_ERROR_STOP=1".into(),
-            format!("--command={QUESTION}"),
-        ]);
-        let mut variables = self.variables.clone();
-        // JSON is UTF-8.
-        variables.push(("PGCLIENTENCODING".into(), "UTF8".into()));
-        // What it says is part of the error.
-        let mut psql = Child::start(&self.psql.path, arguments, &variables, Stdio::null(), log::Level::Debug)?;
+        let answer = self.query(QUESTION, ANSWER_LIMIT).await?;
+        let answer: Answer = serde_json::from_slice(&answer).map_err(PostgresError::OddAnswer)?;
+        let version = Version::parse(&answer.version)
+            .ok_or_else(|| PostgresError::OddVersion { program: "the server", said: answer.version.clone() })?;
+        let Answer { bytes: database_bytes, encoding, collate, ctype, roles, .. } = answer;
+        Ok(Server { version, database_bytes, encoding, collate, ctype, roles })
+    }
+
+    /// Logs in and asks one question, in SQL. The answer is as `psql` prints it without decoration, in UTF-8.
+    pub async fn query(&self, sql: &str, limit: Duration) -> Result<Vec<u8>, PostgresError> {
+        let limit = self.settings.connect_timeout + limit;
+        let mut psql = self.start_psql(&["--tuples-only".to_owned(), format!("--command={sql}")], Stdio::null())?;
         let stdout = psql.stdout();
         let asked = async {
             let mut answer = Vec::new();
@@ -134,11 +133,19 @@ impl Client {
             let no_connection = ended.status.code() == Some(2);
             return Err(PostgresError::NotAnswered { how: ended.how(), said: ended.last_words, no_connection });
         }
-        let answer: Answer = serde_json::from_slice(&answer).map_err(PostgresError::OddAnswer)?;
-        let version = Version::parse(&answer.version)
-            .ok_or_else(|| PostgresError::OddVersion { program: "the server", said: answer.version.clone() })?;
-        let Answer { bytes: database_bytes, encoding, collate, ctype, roles, .. } = answer;
-        Ok(Server { version, database_bytes, encoding, collate, ctype, roles })
+        Ok(answer)
+    }
+
+    /// `psql`, which stops at the first error. What it says is part of the caller's error.
+    pub(super) fn start_psql(&self, arguments: &[String], stdin: Stdio) -> Result<Child, PostgresError> {
+        let always = ["--no-psqlrc", "--no-align", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"];
+        let always = always.map(str::to_owned).into_iter().chain([format!("--dbname={}", self.conninfo)]);
+        let mut variables = self.variables.clone();
+        // Ours is UTF-8; a dump sets its own.
+        variables.push(("PGCLIENTENCODING".into(), "UTF8".into()));
+        let (program, confinement) = (&self.psql.path, self.confinement.as_ref());
+        let arguments = always.chain(arguments.iter().cloned());
+        Ok(Child::start_confined(program, arguments, &variables, stdin, log::Level::Debug, confinement)?)
     }
 
     /// Refuses a `pg_dump` older than the server, and warns of a newer one.

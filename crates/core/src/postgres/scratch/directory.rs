@@ -1,0 +1,91 @@
+//! The directory of a scratch server: its own, on a disk with room, gone afterwards whatever happens.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{User, chown};
+use tempfile::TempDir;
+
+use super::ScratchError;
+
+/// How the directories are called, so that a later run knows what a killed one left behind.
+const PREFIX: &str = "scratch-";
+
+/// Locked as long as its run lives.
+const LOCK: &str = "lock";
+
+/// A directory of its own.
+#[derive(Debug)]
+pub(super) struct Directory {
+    folder: TempDir,
+    owner: Option<User>,
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes one below the temp directory, for this user, after removing what killed runs left there.
+    pub(super) fn new(temp: &Path, owner: Option<User>) -> Result<Self, ScratchError> {
+        let failed = |source| ScratchError::Directory { path: temp.to_owned(), source };
+        fs::create_dir_all(temp).map_err(failed)?;
+        remove_stale(temp);
+        let private = fs::Permissions::from_mode(0o700);
+        let folder = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(temp).map_err(failed)?;
+        let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
+        lock.lock().map_err(failed)?;
+        hand_over(folder.path(), owner.as_ref()).map_err(failed)?;
+        Ok(Self { folder, owner, _lock: lock })
+    }
+
+    /// Makes an empty directory in it.
+    pub(super) fn add(&self, name: &str) -> Result<PathBuf, ScratchError> {
+        let path = self.path().join(name);
+        let made = fs::create_dir(&path).and_then(|()| hand_over(&path, self.owner.as_ref()));
+        made.map(|()| path.clone()).map_err(|source| ScratchError::Directory { path, source })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Leaves it where it is, under a name that no later run removes.
+    pub(super) fn keep(mut self) -> PathBuf {
+        self.folder.disable_cleanup(true);
+        let path = self.folder.path().to_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let kept = path.with_file_name(format!("kept-{name}"));
+        match fs::rename(&path, &kept) {
+            Ok(()) => kept,
+            Err(_) => path,
+        }
+    }
+}
+
+fn hand_over(path: &Path, owner: Option<&User>) -> std::io::Result<()> {
+    let Some(user) = owner else { return Ok(()) };
+    Ok(chown(path, Some(user.uid), Some(user.gid))?)
+}
+
+/// Removes the directories whose run was killed: nobody holds their lock.
+fn remove_stale(temp: &Path) {
+    let entries = fs::read_dir(temp).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let path = entry.path();
+        let in_use = File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+        if !in_use {
+            log::warn!("an earlier run was killed: its scratch directory {} is removed", path.display());
+            if let Err(error) = fs::remove_dir_all(&path) {
+                log::warn!("cannot remove {}: {error}", path.display());
+            }
+        }
+    }
+}
+
+/// Bytes that are free for us where this directory is.
+pub(super) fn free_bytes(path: &Path) -> Result<u64, ScratchError> {
+    let existing = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let stat =
+        statvfs(existing).map_err(|error| ScratchError::Directory { path: path.to_owned(), source: error.into() })?;
+    Ok(stat.blocks_available() * stat.fragment_size())
+}

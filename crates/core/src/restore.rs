@@ -1,0 +1,282 @@
+//! A backup, read to its end: bytes → gunzip → scanner → `psql`, in one pass, with nothing on disk.
+//!
+//! A chunk is scanned before `psql` sees it, so that nothing is carried out that no dump holds, and `psql` is not told to commit
+//! here: whoever restores does that, once [`read`] has given a [`Whole`] backup, and only then. Whole is what came to the end
+//! of its gzip members, of its dump and of its footer, and holds exactly what the footer says.
+//!
+//! `pg_dump` writes `BEGIN;` and `COMMIT;` around large objects, which would end the transaction that the restore is: they are
+//! handed on as blanks.
+
+mod guess;
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio::sync::mpsc;
+
+pub use guess::is_of_this_machine;
+
+use crate::footer::{DumpFacts, Footer, FooterError};
+use crate::gzip;
+use crate::postgres::{PostgresError, RestoreStream};
+use crate::process::Progress;
+use crate::sql_scan::{ScanError, Scanner};
+use crate::store::{Download, StoreError};
+
+/// Bytes of the dump that are scanned and handed on at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// Chunks that wait for `psql`: 4 MiB.
+const CHUNKS_WAITING: usize = 16;
+
+/// Bytes of a file that are read at a time.
+const FILE_BYTES: usize = 1 << 20;
+
+/// What is kept of the beginning of the stream, for [`Whole::beginning`].
+const BEGINNING_BYTES: usize = 1 << 20;
+
+/// Where a backup comes from.
+#[derive(Debug)]
+pub enum Input {
+    /// The store.
+    Store(Box<Download>),
+    /// A file on this machine.
+    File(PathBuf, File),
+}
+
+impl Input {
+    /// Opens a file.
+    pub async fn file(path: PathBuf) -> Result<Self, ReadError> {
+        match File::open(&path).await {
+            Ok(file) => Ok(Self::File(path, file)),
+            Err(source) => Err(ReadError::File { path, source }),
+        }
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        match self {
+            Self::Store(download) => Ok(download.next().await?),
+            Self::File(path, file) => {
+                let mut bytes = Vec::with_capacity(FILE_BYTES);
+                let read = file.take(FILE_BYTES as u64).read_to_end(&mut bytes).await;
+                read.map_err(|source| ReadError::File { path: path.clone(), source })?;
+                Ok((!bytes.is_empty()).then(|| bytes.into()))
+            }
+        }
+    }
+}
+
+/// A backup that was read to its end, and that holds what it says of itself.
+#[derive(Debug)]
+pub struct Whole {
+    /// What the dump holds.
+    pub facts: DumpFacts,
+    /// What the backup says of itself. `None`: it was made by another tool, and nothing vouches for what it holds.
+    pub footer: Option<Footer>,
+    /// Its size as stored.
+    pub stored_bytes: u64,
+    /// The first bytes, as stored.
+    pub beginning: Vec<u8>,
+}
+
+/// Why a backup was not read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The store did not give it, or gave something else than it received.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The gzip stream is damaged, cut off, or none.
+    #[error("the file is damaged: its compression breaks off after {dump_bytes} bytes of the dump ({source})")]
+    Gzip {
+        /// What had come out by then.
+        dump_bytes: u64,
+        /// What the decoder said.
+        source: io::Error,
+    },
+    /// What is in it is no whole dump.
+    #[error(transparent)]
+    Dump(#[from] ScanError),
+    /// What it says of itself cannot be read.
+    #[error(transparent)]
+    Footer(#[from] FooterError),
+    /// It does not hold what it says.
+    #[error("the dump is not what its own footer says: {}", differences.join("; "))]
+    NotItsFooter {
+        /// What differs, the first of it.
+        differences: Vec<String>,
+    },
+    /// `psql` refused it.
+    #[error(transparent)]
+    Restore(#[from] PostgresError),
+}
+
+/// Differences that are named.
+const NAMED: usize = 5;
+
+/// Reads a backup to its end, and hands it on to `psql`, if there is one. Whatever goes wrong, the restore must then be stopped.
+pub async fn read(
+    input: Input,
+    restore: Option<&mut RestoreStream>,
+    progress: Arc<Progress>,
+) -> Result<Whole, ReadError> {
+    let (compressed, for_decoder) = mpsc::channel(2);
+    let (chunks, mut for_psql) = mpsc::channel::<Vec<u8>>(CHUNKS_WAITING);
+    let decoder = tokio::task::spawn_blocking(move || decode(Received::new(for_decoder), &chunks));
+
+    let feed = pass_on(input, compressed);
+    let restore = async {
+        let mut psql = restore;
+        while let Some(chunk) = for_psql.recv().await {
+            if let Some(psql) = &mut psql {
+                psql.write(&chunk).await?;
+            }
+            progress.read(chunk.len() as u64);
+        }
+        // Closed on both sides, the decoder does not wait for us.
+        drop(for_psql);
+        Ok::<_, ReadError>(())
+    };
+    let passed = tokio::try_join!(feed, restore);
+    // A thread that only computes is never cancelled; if it panicked, so do we.
+    let decoded = decoder.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let ((stored_bytes, beginning), ()) = passed?;
+    let Decoded { facts, footer } = decoded?;
+    Ok(Whole { facts, footer, stored_bytes, beginning })
+}
+
+/// Hands the stored bytes to the decoder. One that does not want more has its own error.
+async fn pass_on(mut input: Input, decoder: mpsc::Sender<Bytes>) -> Result<(u64, Vec<u8>), ReadError> {
+    let (mut bytes, mut beginning) = (0, Vec::new());
+    while let Some(piece) = input.next().await? {
+        bytes += piece.len() as u64;
+        let room = BEGINNING_BYTES.saturating_sub(beginning.len());
+        beginning.extend_from_slice(&piece[..piece.len().min(room)]);
+        if decoder.send(piece).await.is_err() {
+            break;
+        }
+    }
+    Ok((bytes, beginning))
+}
+
+struct Decoded {
+    facts: DumpFacts,
+    footer: Option<Footer>,
+}
+
+fn decode(compressed: Received, psql: &mpsc::Sender<Vec<u8>>) -> Result<Decoded, ReadError> {
+    let mut decoder = gzip::reader(compressed);
+    let mut scanner = Scanner::new();
+    let mut held = Vec::new();
+    let (mut position, mut ended) = (0u64, false);
+    while !ended {
+        let mut chunk = std::mem::take(&mut held);
+        let carried = chunk.len();
+        chunk.resize(carried + CHUNK_BYTES, 0);
+        let read = fill(&mut decoder, &mut chunk[carried..])
+            .map_err(|source| ReadError::Gzip { dump_bytes: position + carried as u64, source })?;
+        ended = read < CHUNK_BYTES;
+        chunk.truncate(carried + read);
+        if !ended {
+            held = chunk.split_off(chunk.len() - begun_transaction(&chunk));
+        }
+        scanner.push(&chunk)?;
+        for range in scanner.transactions() {
+            let at = |byte: u64| byte.saturating_sub(position) as usize;
+            chunk[at(range.start)..at(range.end)].fill(b' ');
+        }
+        position += chunk.len() as u64;
+        // psql has ended, and whoever feeds it knows why: nothing more is wanted.
+        let _ = psql.blocking_send(chunk);
+    }
+    let scanned = scanner.finish()?;
+    if scanned.footer.is_empty() {
+        return Ok(Decoded { facts: scanned.dump, footer: None });
+    }
+    let footer = Footer::parse(&scanned.footer)?;
+    if footer.dump != scanned.dump {
+        let comparison = footer.dump.compare(&scanned.dump);
+        let named = comparison.differences.iter().map(ToString::to_string);
+        let respelled = comparison.respelled.iter().map(|object| format!("{object} is defined otherwise"));
+        let differences = named.chain(respelled).take(NAMED).collect();
+        return Err(ReadError::NotItsFooter { differences });
+    }
+    Ok(Decoded { facts: scanned.dump, footer: Some(footer) })
+}
+
+/// Fills the buffer, as far as the stream goes.
+fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match stream.read(&mut buffer[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
+/// How many bytes at the end of the chunk may be the beginning of a `BEGIN;` or `COMMIT;`, which has to be seen as a whole.
+fn begun_transaction(chunk: &[u8]) -> usize {
+    let line = memchr::memrchr(b'\n', chunk).map_or(chunk, |newline| &chunk[newline + 1..]);
+    let begun = [&b"BEGIN;"[..], b"COMMIT;"].iter().any(|word| line.len() < word.len() && word.starts_with(line));
+    if begun { line.len() } else { 0 }
+}
+
+/// The stored bytes as the decoder reads them.
+struct Received {
+    pieces: mpsc::Receiver<Bytes>,
+    current: Bytes,
+}
+
+impl Received {
+    fn new(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self { pieces, current: Bytes::new() }
+    }
+}
+
+impl Read for Received {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.current.is_empty() {
+            match self.pieces.blocking_recv() {
+                Some(piece) => self.current = piece,
+                None => return Ok(0),
+            }
+        }
+        let length = buffer.len().min(self.current.len());
+        buffer[..length].copy_from_slice(&self.current.split_to(length));
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_transaction_is_held_back_until_it_is_whole() {
+        for (chunk, held) in [
+            ("", 0),
+            ("\n", 0),
+            ("x\nB", 1),
+            ("BEGIN", 5),
+            ("BEGIN;", 0),
+            ("x\nBEGIN;\nCOMMIT", 6),
+            ("x BEGIN", 0),
+            ("\nBEGAN", 0),
+        ] {
+            assert_eq!(begun_transaction(chunk.as_bytes()), held, "{chunk:?}");
+        }
+    }
+}
