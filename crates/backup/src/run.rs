@@ -258,8 +258,7 @@ pub(crate) async fn newest(
     layout: &Layout,
     now: PrimitiveDateTime,
 ) -> Result<Option<(Object, BackupId)>, Error> {
-    let objects = store.list(&layout.prefix().tier_folder(Tier::Daily)).await?;
-    let ours = objects.into_iter().filter_map(|object| layout.parse(&object.key).map(|id| (object, id)));
+    let ours = store.backups(layout, Tier::Daily).await?.into_iter();
     Ok(ours.filter(|(_, id)| id.taken <= now).max_by_key(|(_, id)| *id))
 }
 
