@@ -9,7 +9,6 @@ mod pipeline;
 mod promote;
 mod run;
 mod settings;
-mod unfinished;
 
 use std::process::ExitCode;
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup_core::store::{Stored, Upload};
+use backup_core::unfinished::Unfinished;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
 use crate::error::Error;
-use crate::unfinished::Unfinished;
 
 pub(crate) enum Sink<'u> {
     Store(Box<Upload>, &'u Unfinished),

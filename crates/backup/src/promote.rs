@@ -5,8 +5,7 @@
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::process::{Bounds, Cut};
 use backup_core::store::{CopyLimits, Store, StoreError, Stored};
-
-use crate::unfinished::Unfinished;
+use backup_core::unfinished::Unfinished;
 
 /// A tier that the backup was, or should have been, promoted to.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use backup_core::postgres::{Client, DumpStream, Server};
 use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, Lock, chain, now};
 use backup_core::settings;
 use backup_core::store::{Object, PartSize, Store, Stored, Upload};
+use backup_core::unfinished::Unfinished;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -22,7 +23,6 @@ use crate::output::{Sink, Written};
 use crate::pipeline::{self, Made, Whole};
 use crate::promote::{self, NotPromoted, Promotion};
 use crate::settings::Settings;
-use crate::unfinished::Unfinished;
 
 /// The name of the journal's entry.
 pub(crate) const ENTRY: &str = "last-backup";
@@ -133,7 +133,7 @@ impl<'c> Run<'c> {
             return Ok(Ended::DryRun { addresses: keys.map(|key| store.address(key)).collect() });
         }
 
-        let unfinished = Unfinished::new(&self.journal);
+        let unfinished = Unfinished::new(&self.journal, crate::TOOL.name);
         unfinished.abort_all(&store).await;
         let part_size = PartSize::for_database(server.database_bytes);
         let begin = || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.mark(), part_size)), &unfinished);

@@ -81,6 +81,9 @@ pub struct TestRecord {
     /// How long the restore took, where there was one.
     #[serde(default)]
     pub restore_seconds: Option<f64>,
+    /// When the backup was started: the data is that of this instant.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub as_of: Option<OffsetDateTime>,
     /// Tables that were compared.
     #[serde(default)]
     pub tables: Option<u64>,
@@ -161,6 +164,7 @@ mod tests {
             outcome: Outcome::Passed,
             finding: "Every row of 42 tables equals the original.".into(),
             restore_seconds: Some(72.5),
+            as_of: Some(datetime!(2025-02-01 2:00 UTC)),
             tables: Some(42),
             rows: Some(1_234_567),
         };

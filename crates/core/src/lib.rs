@@ -15,6 +15,7 @@
 //! | [`store`] | the S3 client: upload, list, copy, read back, download |
 //! | [`postgres`] | PostgreSQL's client programs: the server's facts, a dump as a stream |
 //! | [`journal`] | what each tool last did and how it ended |
+//! | [`unfinished`] | uploads that were begun, for the run after a killed one |
 //! | [`mail`] | what happened → a message (subject, text, HTML) → SMTP |
 //! | [`process`] | what every `main` does: variables, log, lock, signals, exit code |
 //! | [`restore`] | a backup read to its end: download → gunzip → scanner → `psql` |
@@ -32,3 +33,4 @@ pub mod restore;
 pub mod settings;
 pub mod sql_scan;
 pub mod store;
+pub mod unfinished;

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::checksum::Crc64;
 use super::range::Range;
-use super::{Store, StoreError, StoreErrorKind};
+use super::{Store, StoreError, StoreErrorKind, Stored};
 
 /// Bytes per request. Large enough that the time to the first byte does not count, small enough that a break costs little.
 const RANGE: u64 = 8 << 20;
@@ -28,6 +28,7 @@ pub struct Source {
     bytes: u64,
     e_tag: Option<Arc<str>>,
     crc64: Option<String>,
+    run: String,
     /// How many of its first bytes are here already.
     here: u64,
     /// Their checksum.
@@ -63,6 +64,7 @@ impl Store {
             bytes: head.bytes,
             e_tag: head.e_tag.map(Arc::from),
             crc64: head.crc64,
+            run: head.run.unwrap_or_default(),
             here: 0,
             whole: Crc64::new(),
         })
@@ -73,6 +75,11 @@ impl Source {
     /// The size of the object.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The object, to be copied.
+    pub fn stored(&self) -> Stored {
+        Stored { key: self.key.to_string(), bytes: self.bytes, crc64: self.crc64.clone(), run: self.run.clone() }
     }
 
     /// Whether the store keeps a checksum of the whole object: without one, a download proves its length only.

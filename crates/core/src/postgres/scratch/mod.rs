@@ -61,12 +61,14 @@ pub struct Locale {
     pub collate: String,
     /// `LC_CTYPE`
     pub ctype: String,
+    /// The encoding of the dump's text, which may be another than the database's.
+    pub of_the_dump: Option<String>,
 }
 
 impl Locale {
     /// What fits any database.
     pub fn plain(encoding: &str) -> Self {
-        Self { encoding: encoding.to_owned(), collate: "C".to_owned(), ctype: "C".to_owned() }
+        Self { encoding: encoding.to_owned(), collate: "C".to_owned(), ctype: "C".to_owned(), of_the_dump: None }
     }
 }
 
@@ -108,7 +110,7 @@ impl Scratch {
         let replaced = init(programs, &inside, locale, &superuser).await?;
         let sealed = inside.sealed(&programs.folder);
         let postgres = start_server(programs, &sealed, objects).await?;
-        let client = client(programs, sealed, &superuser);
+        let client = client(programs, sealed, &superuser, locale);
         let scratch = Self { client, postgres, programs: programs.clone(), replaced, directory };
         let mut empty = scratch.client.clone();
         empty.conninfo = conninfo(&settings(&superuser, "postgres"));
@@ -208,11 +210,12 @@ fn settings(superuser: &str, database: &str) -> Database {
     }
 }
 
-fn client(programs: &Programs, sealed: Confinement, superuser: &str) -> Client {
+fn client(programs: &Programs, sealed: Confinement, superuser: &str, locale: &Locale) -> Client {
     let settings = settings(superuser, DATABASE);
     let mut variables = variables(&settings);
     // No password file, no service file, no history.
     variables.retain(|(name, _)| name != "HOME");
+    variables.extend(locale.of_the_dump.iter().map(|encoding| ("PGCLIENTENCODING".into(), encoding.into())));
     Client {
         pg_dump: programs.pg_dump.clone(),
         psql: programs.psql.clone(),

@@ -2,31 +2,32 @@
 
 use std::cell::RefCell;
 
-use backup_core::journal::Journal;
-use backup_core::store::{Ledger, Orphan, Store};
+use crate::journal::Journal;
+use crate::store::{Ledger, Orphan, Store};
 
-const ENTRY: &str = "unfinished-uploads";
-
-/// The uploads under way. Only one run of a tool is, so whatever was written down before this one is an orphan.
+/// The uploads of a tool that are under way. Only one run of a tool is, so whatever was written down before this one is an orphan.
 #[derive(Debug)]
-pub(crate) struct Unfinished {
+pub struct Unfinished {
     journal: Journal,
+    entry: String,
     known: RefCell<Vec<Orphan>>,
 }
 
 impl Unfinished {
-    pub(crate) fn new(journal: &Journal) -> Self {
-        let known: Vec<Orphan> = journal.read(ENTRY).unwrap_or_default();
+    /// What this tool has written down.
+    pub fn new(journal: &Journal, tool: &str) -> Self {
+        let entry = format!("{tool}-unfinished-uploads");
+        let known: Vec<Orphan> = journal.read(&entry).unwrap_or_default();
         for Orphan { bucket, key, .. } in &known {
             log::warn!(
                 "an earlier run broke off without cleaning up: its upload of s3://{bucket}/{key} is aborted now"
             );
         }
-        Self { journal: journal.clone(), known: RefCell::new(known) }
+        Self { journal: journal.clone(), entry, known: RefCell::new(known) }
     }
 
     /// Aborts what is left of earlier runs, or of this one. What cannot be aborted is tried again next time.
-    pub(crate) async fn abort_all(&self, store: &Store) {
+    pub async fn abort_all(&self, store: &Store) {
         let known = self.known.take();
         if known.is_empty() {
             return;
@@ -42,7 +43,7 @@ impl Unfinished {
     }
 
     fn write_down(&self) {
-        if let Err(error) = self.journal.write(ENTRY, &*self.known.borrow()) {
+        if let Err(error) = self.journal.write(&self.entry, &*self.known.borrow()) {
             log::debug!("{error}: an unfinished upload would not be found after a crash");
         }
     }

@@ -1,0 +1,232 @@
+//! What a person is told of a test: a certificate to file, or what differs and which backup can be trusted.
+
+use backup_core::figures;
+use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::process::{Context, Failure, chain, now};
+use backup_core::store::Store;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::run::{Report, Run};
+use crate::verdict::Verdict;
+
+/// How long the search for the newest proven backup may take.
+const TIME_TO_LOOK: Duration = Duration::from_secs(20);
+
+/// Objects that are named one by one.
+const NAMED: usize = 5;
+
+/// Mails how the test ended, to whom the settings name.
+pub(crate) async fn tell(run: &Run<'_>, context: &Context, ended: &Result<Report, Error>) {
+    let Some(mail) = &run.settings.mail else {
+        return log::info!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
+    };
+    let mailer = Mailer::new(mail.clone(), &run.settings.places.state);
+    let letter = Letter { run, context };
+    let report = match ended {
+        Ok(report) => match &report.verdict {
+            Verdict::Proven { .. } => letter.certificate(report),
+            Verdict::Unproven => letter.unproven(report),
+            Verdict::Failed { differences, .. } => letter.failed(report, differences).await,
+            Verdict::Inconclusive { hint, .. } => letter.inconclusive(report, hint.as_deref()).await,
+        },
+        Err(error) => letter.not_carried_out(error).await,
+    };
+    mailer.send(&report.render(), now()).await;
+}
+
+struct Letter<'l> {
+    run: &'l Run<'l>,
+    context: &'l Context,
+}
+
+impl Letter<'_> {
+    fn begin(&self, kind: Kind, headline: impl AsRef<str>) -> Mail {
+        let tool = concat!("restore-test ", env!("CARGO_PKG_VERSION"));
+        let database = &self.run.settings.database;
+        let origin = Origin::new(tool, database.name.as_str(), &database.host, self.context.started);
+        Mail::new(kind, origin, self.context.redact(headline.as_ref()))
+    }
+
+    fn certificate(&self, report: &Report) -> Mail {
+        let name = &self.run.settings.database.name;
+        let took = figures::duration(report.learned.restore.unwrap_or_default());
+        let headline = format!("{name} was restored from its backup, and every row equals the original.");
+        let mail = self
+            .begin(Kind::RestoreTestSuccess, headline)
+            .safety(format!(
+                "The backup is proven: {} tables, {} rows, back within {took}.",
+                figures::count(report.tables()),
+                figures::count(report.rows())
+            ))
+            .in_subject(format!("proven, restores in {took}"));
+        let mail = troubles(mail, report).facts("The certificate", facts(report));
+        let Verdict::Proven { respelled, drill } = &report.verdict else { return mail };
+        let noticed = drill.noticed.iter().map(|noticed| Fact::new("Tried", noticed));
+        let skipped = drill.skipped.iter().map(|skipped| Fact::new("Not tried", skipped));
+        let mail = mail.facts("The test tested itself", noticed.chain(skipped));
+        let mail = match respelled.as_slice() {
+            [] => mail,
+            objects => {
+                let shown: Vec<String> = objects.iter().take(NAMED).map(ToString::to_string).collect();
+                let more = objects.len().saturating_sub(NAMED);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                mail.paragraph(format!(
+                    "PostgreSQL writes the definitions of {}{more} in other words after a restore; it stores \
+                     expressions as trees. That is no loss.",
+                    shown.join(", ")
+                ))
+            }
+        };
+        mail.steps("To restore it", how_to_restore(report, name.as_str()))
+    }
+
+    fn unproven(&self, report: &Report) -> Mail {
+        let name = &self.run.settings.database.name;
+        let mail = self
+            .begin(Kind::RestoreTestInconclusive, format!("A backup of {name} was restored, but proves nothing."))
+            .safety(
+                "It restores without an error. It carries no footer, so it was made by another tool, and nobody can tell \
+                 whether it holds every row.",
+            )
+            .in_subject("restored, unproven");
+        let steps = [Step::run("Make a backup that can be proven:", "docker-compose exec backup backup")];
+        troubles(mail, report).facts("The test", facts(report)).steps("What to do", steps)
+    }
+
+    async fn failed(&self, report: &Report, differences: &[String]) -> Mail {
+        let name = &self.run.settings.database.name;
+        let headline = format!("A backup of {name} is NOT good: {}", report.finding());
+        let proven = self.newest_proven().await;
+        let mail = self
+            .begin(Kind::RestoreTestFailure, headline)
+            .safety(proven.safety("Do not rely on this backup."))
+            .in_subject("a backup is NOT good");
+        let differences = differences.iter().map(|difference| Fact::new("Differs", self.context.redact(difference)));
+        let mail = troubles(mail, report).facts("What differs", differences);
+        let steps = [
+            Step::run("Make a new backup now:", "docker-compose exec backup backup"),
+            Step::run("And prove it:", "docker-compose exec backup restore-test"),
+            Step::run(
+                "Look at what was restored, table by table:",
+                format!("docker-compose exec backup restore-test --keep-scratch {}", report.subject.address),
+            ),
+        ];
+        mail.steps("What to do", steps)
+            .facts("What is proven", proven.facts())
+            .facts("The test", facts(report))
+            .log_tail("The end of the log", &self.context.log_tail())
+    }
+
+    async fn inconclusive(&self, report: &Report, hint: Option<&str>) -> Mail {
+        let name = &self.run.settings.database.name;
+        let headline = format!("The backup of {name} could not be tested here: {}", report.finding());
+        let proven = self.newest_proven().await;
+        let mail = self
+            .begin(Kind::RestoreTestInconclusive, headline)
+            .safety(proven.safety("This says nothing about the backup, good or bad."));
+        let hint = hint.map(|hint| Step::say(self.context.redact(hint)));
+        let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
+        troubles(mail, report)
+            .steps("What to do", hint.into_iter().chain([again]))
+            .facts("What is proven", proven.facts())
+            .facts("The test", facts(report))
+            .log_tail("The end of the log", &self.context.log_tail())
+    }
+
+    async fn not_carried_out(&self, error: &Error) -> Mail {
+        let name = &self.run.settings.database.name;
+        let headline = format!("No backup of {name} was tested: {}", chain(error));
+        let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven().await };
+        let hint = error.hint().map(|hint| Step::say(self.context.redact(&hint)));
+        let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
+        self.begin(Kind::RestoreTestFailure, headline)
+            .safety(proven.safety("Whether the backups restore is not known."))
+            .steps("What to do", hint.into_iter().chain([again]))
+            .facts("What is proven", proven.facts())
+            .log_tail("The end of the log", &self.context.log_tail())
+    }
+
+    async fn newest_proven(&self) -> Proven {
+        let found = newest_proven(&self.run.store, &self.run.layout);
+        Proven(tokio::time::timeout(TIME_TO_LOOK, found).await.ok().flatten())
+    }
+}
+
+/// The newest backup that passed a test, and the key of its copy.
+#[derive(Debug, Default)]
+struct Proven(Option<(RecordId, String)>);
+
+async fn newest_proven(store: &Store, layout: &Layout) -> Option<(RecordId, String)> {
+    let objects = store.list(&layout.prefix().tier_folder(Tier::RecoveryTests)).await;
+    let objects = objects.inspect_err(|error| log::debug!("{}", chain(error))).ok()?;
+    let records = objects.iter().filter_map(|object| match layout.claim(&object.key) {
+        Claim::Record(record) if record.outcome == Outcome::Passed => Some(record),
+        _ => None,
+    });
+    let record = records.max_by_key(|record| record.backup)?;
+    let copy = layout.key(BackupId { taken: record.tested, tier: Tier::RecoveryTests });
+    Some((record, store.address(&copy)))
+}
+
+impl Proven {
+    fn safety(&self, first: &str) -> String {
+        match &self.0 {
+            Some((record, _)) => format!("{first} The newest backup that is proven was taken at {}.", record.backup),
+            None => format!("{first} No backup of this database is proven."),
+        }
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let Some((record, copy)) = &self.0 else { return Vec::new() };
+        vec![
+            Fact::new("Newest proven backup", record.backup.to_string()),
+            Fact::new("Proven at", record.tested.to_string()),
+            Fact::new("Its copy", copy),
+        ]
+    }
+}
+
+fn troubles(mail: Mail, report: &Report) -> Mail {
+    report.written.troubles.iter().fold(mail, Mail::warning)
+}
+
+fn facts(report: &Report) -> Vec<Fact> {
+    let mut facts = vec![Fact::new("Backup", &report.subject.address), Fact::size("Stored", report.subject.bytes)];
+    facts.extend(report.as_of().map(|as_of| Fact::at("Data as of", as_of)));
+    facts.push(Fact::at("Tested", report.started));
+    facts.extend(report.learned.restore.map(|took| Fact::took("Restore took", took)));
+    if let Some(announced) = &report.learned.announced {
+        let dump = &announced.facts;
+        facts.push(Fact::size("Dump", dump.bytes));
+        facts.push(Fact::count("Tables", dump.tables.len() as u64));
+        facts.push(Fact::count("Rows", dump.total_rows()));
+        facts.push(Fact::count("Sequences", dump.sequences.len() as u64));
+        facts.push(Fact::count("Large objects", dump.large_objects.count));
+        facts.push(Fact::count("Schema objects", dump.objects.len() as u64));
+        let versions = [("made from", &dump.server_version), ("by pg_dump", &dump.pg_dump_version)];
+        let made = versions.iter().filter_map(|(how, version)| Some(format!("{how} {}", version.as_ref()?)));
+        let restored = report.learned.server.iter().map(|version| format!("restored into {version}"));
+        facts.push(Fact::new("PostgreSQL", made.chain(restored).collect::<Vec<_>>().join(", ")));
+    }
+    facts.extend(report.written.copy.iter().map(|copy| Fact::new("Copied to", copy)));
+    facts
+}
+
+fn how_to_restore(report: &Report, database: &str) -> Vec<Step> {
+    let address = &report.subject.address;
+    let into = format!("{database}_restored");
+    vec![
+        Step::run(
+            "Into a new database beside the live one:",
+            format!("docker-compose exec backup restore run {address} --into {into}"),
+        ),
+        Step::run(
+            "With nothing but stock tools, on any machine, into an empty database:",
+            format!(
+                "aws s3 cp {address} backup.sql.gz\ngunzip -c backup.sql.gz | psql -X -v ON_ERROR_STOP=1 -d {into}"
+            ),
+        ),
+    ]
+}

@@ -1,0 +1,177 @@
+//! The proof: restored, dumped again through the same scanner, compared with what the backup says of itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use backup_core::figures;
+use backup_core::footer::{Comparison, DumpFacts};
+use backup_core::postgres::{DumpStream, Locale, Programs, RestoreStream, Scratch, Version};
+use backup_core::process::Progress;
+use backup_core::restore::{self, Whole};
+use backup_core::sql_scan::Scanner;
+
+use crate::drill::Drill;
+use crate::run::Run;
+use crate::subject::{Announced, Subject};
+use crate::verdict::{Verdict, restore_failed};
+
+/// Bytes of the dump that are scanned at a time.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Differences that are told one by one.
+const TOLD: usize = 20;
+
+/// What was learned on the way to the verdict, whichever it is.
+#[derive(Debug, Default)]
+pub(crate) struct Learned {
+    pub(crate) announced: Option<Announced>,
+    pub(crate) server: Option<Version>,
+    /// How long it took from an empty database to a restored one.
+    pub(crate) restore: Option<Duration>,
+    /// How to start the scratch server again, where it was kept.
+    pub(crate) kept: Option<String>,
+}
+
+impl Run<'_> {
+    /// Tests one backup. What it learns stays known however it ends.
+    pub(crate) async fn examine(&self, subject: &Subject, learned: &mut Learned) -> Result<Verdict, Verdict> {
+        let announced = learned.announced.insert(subject.announced(&self.store).await?);
+        if let Some(footer) = &announced.footer {
+            subject.check_identity(footer, &self.settings.database.name)?;
+        }
+        let programs = self.programs(&announced.facts).await?;
+        learned.server = Some(programs.version().clone());
+        Scratch::check_room(&self.settings.places.temp, announced.facts.bytes)?;
+        log::info!("starting a scratch server, PostgreSQL {}", programs.version());
+        let facts = &announced.facts;
+        let temp = &self.settings.places.temp;
+        let (locale, roles) = (locale(announced), role_names(announced));
+        let scratch = Scratch::start(&programs, temp, &locale, facts.objects.len(), &roles).await?;
+        let examined = self.in_scratch(&scratch, subject, announced, &mut learned.restore).await;
+        let examined = match scratch.replaced_locale() {
+            Some(locale) => examined.map_err(|verdict| {
+                let reason = format!("this machine does not have the locale {} / {}", locale.collate, locale.ctype);
+                verdict.excused(&reason, "Install the locale of the database (on Debian: locales-all), and test again.")
+            }),
+            None => examined,
+        };
+        if self.keep_scratch {
+            learned.kept = Some(scratch.keep().await);
+        } else {
+            scratch.stop().await;
+        }
+        examined
+    }
+
+    async fn programs(&self, facts: &DumpFacts) -> Result<Programs, Verdict> {
+        let version = facts.server_version.as_deref().and_then(Version::parse);
+        let Some(version) = version else {
+            let why = "the dump does not name the version of the server that it was made from".to_owned();
+            return Err(Verdict::Inconclusive { why, hint: None });
+        };
+        Ok(Programs::find(self.settings.database.bin_dir.as_deref(), version.major).await?)
+    }
+
+    async fn in_scratch(
+        &self,
+        scratch: &Scratch,
+        subject: &Subject,
+        announced: &Announced,
+        took: &mut Option<Duration>,
+    ) -> Result<Verdict, Verdict> {
+        let Announced { facts, footer } = announced;
+        let missing = scratch.missing(&facts.extensions).await?;
+        if !missing.is_empty() {
+            let why = format!("this machine does not have the extension {}", missing.join(", "));
+            let hint =
+                "Install it beside the PostgreSQL programs (in the container: extend its image), and test again.";
+            return Err(Verdict::Inconclusive { why, hint: Some(hint.to_owned()) });
+        }
+        let described = footer.as_ref().map(|footer| footer.roles.as_slice()).unwrap_or_default();
+        scratch.prepare(described, &facts.roles, &facts.tablespaces).await?;
+
+        log::info!("restoring {} ({} of dump)", subject.address, figures::size(facts.bytes));
+        let begun = Instant::now();
+        let whole = restore_into(scratch, subject).await?;
+        *took = Some(begun.elapsed());
+        log::info!("restored in {}", figures::duration(begun.elapsed()));
+        if whole.footer.is_none() {
+            return Ok(Verdict::Unproven);
+        }
+
+        let restored = scan(DumpStream::start(scratch.client())?, &whole.facts).await?;
+        let Comparison { differences, respelled } = whole.facts.compare(&restored);
+        if let Some(first) = differences.first() {
+            let more = match differences.len() {
+                1 => String::new(),
+                count => format!(" (and {} more differences)", count - 1),
+            };
+            let what = format!("what was restored is not what was dumped: {first}{more}");
+            let differences = differences.iter().take(TOLD).map(ToString::to_string).collect();
+            return Err(Verdict::Failed { what, differences });
+        }
+        log::info!(
+            "every row of {} tables equals the original: {} rows",
+            figures::count(whole.facts.tables.len() as u64),
+            figures::count(whole.facts.total_rows())
+        );
+        let drill = Drill::carry_out(scratch, &whole).await?;
+        Ok(Verdict::Proven { respelled, drill })
+    }
+}
+
+/// From the first byte to the commit; or nothing of it stays.
+async fn restore_into(scratch: &Scratch, subject: &Subject) -> Result<Whole, Verdict> {
+    let input = subject.open().await?;
+    let mut psql = RestoreStream::start(scratch.client()).await?;
+    let progress = Arc::new(Progress::start(("restored", "verified")));
+    let read = restore::read(input, Some(&mut psql), progress).await;
+    match read {
+        Ok(whole) => psql.commit().await.map(|()| whole).map_err(|error| restore_failed(&error)),
+        Err(error) => {
+            psql.stop().await;
+            Err(error.into())
+        }
+    }
+}
+
+/// Reads a dump of the scratch server, the columns of each table in the order in which the backup has them.
+pub(crate) async fn scan(mut dump: DumpStream, expected: &DumpFacts) -> Result<DumpFacts, Verdict> {
+    let scanned = async {
+        let mut scanner = Scanner::new().expecting(expected);
+        let mut block = Vec::with_capacity(BLOCK_BYTES);
+        while dump.read(&mut block).await? > 0 {
+            scanner.push(&block).map_err(|error| Verdict::failed(format!("the dump of what was restored: {error}")))?;
+            block.clear();
+        }
+        let scanned = scanner.finish();
+        scanned
+            .map(|scanned| scanned.dump)
+            .map_err(|error| Verdict::failed(format!("the dump of what was restored: {error}")))
+    };
+    let scanned: Result<DumpFacts, Verdict> = scanned.await;
+    dump.stop().await;
+    scanned
+}
+
+fn locale(announced: &Announced) -> Locale {
+    let of_the_dump = announced.facts.client_encoding.clone();
+    match &announced.footer {
+        Some(footer) => Locale {
+            encoding: footer.encoding.clone(),
+            collate: footer.collate.clone(),
+            ctype: footer.ctype.clone(),
+            of_the_dump,
+        },
+        None => {
+            let encoding = of_the_dump.as_deref().unwrap_or("UTF8");
+            Locale { of_the_dump: of_the_dump.clone(), ..Locale::plain(encoding) }
+        }
+    }
+}
+
+/// The names that the scratch server's own superuser may not have.
+fn role_names(announced: &Announced) -> Vec<String> {
+    let described = announced.footer.iter().flat_map(|footer| footer.roles.iter().map(|role| role.name.clone()));
+    described.chain(announced.facts.roles.iter().cloned()).collect()
+}

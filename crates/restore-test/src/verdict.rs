@@ -1,0 +1,124 @@
+//! What a test finds, and where the line runs between a bad backup and a machine that lacks something.
+//!
+//! A backup is called bad only for what is in it. What this machine, its disk or the network lacks is inconclusive: never a pass, never
+//! called a bad backup.
+
+use backup_core::footer::{FooterError, ObjectName};
+use backup_core::key::Outcome;
+use backup_core::postgres::{PostgresError, ScratchError};
+use backup_core::process::{Exit, chain};
+use backup_core::restore::{ReadError, is_of_this_machine};
+use backup_core::store::StoreErrorKind;
+
+use crate::drill::Drill;
+
+/// What the test found.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Restored, and equal to what the backup says of itself.
+    Proven {
+        /// Objects whose definition PostgreSQL spells anew.
+        respelled: Vec<ObjectName>,
+        /// How the test proved itself.
+        drill: Drill,
+    },
+    /// Restored, but the backup says nothing that it could be compared with.
+    Unproven,
+    /// Not restored, or different.
+    Failed {
+        /// In a sentence.
+        what: String,
+        /// The differences, one by one.
+        differences: Vec<String>,
+    },
+    /// It could not be told.
+    Inconclusive {
+        /// In a sentence.
+        why: String,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+}
+
+impl Verdict {
+    pub(crate) fn failed(what: impl Into<String>) -> Self {
+        Self::Failed { what: what.into(), differences: Vec::new() }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Proven { .. } => Outcome::Passed,
+            Self::Unproven => Outcome::Unproven,
+            Self::Failed { .. } => Outcome::Failed,
+            Self::Inconclusive { .. } => Outcome::Inconclusive,
+        }
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::Proven { .. } => Exit::Done,
+            Self::Failed { .. } => Exit::Failed,
+            Self::Unproven | Self::Inconclusive { .. } => Exit::Partly,
+        }
+    }
+
+    /// The same words, but no blame on the backup.
+    pub(crate) fn excused(self, reason: &str, hint: &str) -> Self {
+        match self {
+            Self::Failed { what, .. } => {
+                Self::Inconclusive { why: format!("{what}; but {reason}"), hint: Some(hint.to_owned()) }
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<ReadError> for Verdict {
+    fn from(error: ReadError) -> Self {
+        let why = chain(&error);
+        match &error {
+            ReadError::Store(store) if store.kind != StoreErrorKind::Mismatch => {
+                Self::Inconclusive { why, hint: store.hint() }
+            }
+            ReadError::File { .. } | ReadError::Footer(FooterError::OtherFormat { .. }) => {
+                Self::Inconclusive { why, hint: None }
+            }
+            ReadError::Restore(error) => restore_failed(error),
+            ReadError::Store(_)
+            | ReadError::Gzip { .. }
+            | ReadError::Dump(_)
+            | ReadError::Footer(_)
+            | ReadError::NotItsFooter { .. } => Self::failed(why),
+        }
+    }
+}
+
+impl From<ScratchError> for Verdict {
+    fn from(error: ScratchError) -> Self {
+        Self::Inconclusive { why: chain(&error), hint: error.hint() }
+    }
+}
+
+/// For `pg_dump` of the scratch server: what ends it is the server, or the machine.
+impl From<PostgresError> for Verdict {
+    fn from(error: PostgresError) -> Self {
+        Self::Inconclusive { why: format!("what was restored cannot be dumped: {}", chain(&error)), hint: None }
+    }
+}
+
+/// What `psql` says of a restore that it stopped.
+pub(crate) fn restore_failed(error: &PostgresError) -> Verdict {
+    match error {
+        PostgresError::NotRestored { said, no_connection: false, .. } if !is_of_this_machine(said) => {
+            Verdict::failed(format!("the backup does not restore: {}", chain(error)))
+        }
+        _ => Verdict::Inconclusive {
+            why: format!("the restore broke off: {}", chain(error)),
+            hint: Some(
+                "The scratch server ended or lacked something: memory, disk, an extension, a locale. Its last words are in \
+                 the log with --verbose."
+                    .to_owned(),
+            ),
+        },
+    }
+}
