@@ -8,5 +8,7 @@ mod cleanup;
 mod docs;
 mod harness;
 mod notify;
+mod restore_test;
 mod scan;
+mod shop;
 mod store;

@@ -9,7 +9,7 @@ use acceptance::sandbox::Sandbox;
 use acceptance::store::{On, Operation};
 
 use super::Failed;
-use super::shop::{fill, shop};
+use crate::shop::{fill, shop};
 
 /// Between the tries of a connection: 2 s and 5 s.
 const PAUSES: Duration = Duration::from_secs(7);

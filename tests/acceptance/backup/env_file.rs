@@ -6,7 +6,7 @@ use acceptance::sandbox::Sandbox;
 use acceptance::store::On;
 
 use super::only_mail;
-use super::shop::shop;
+use crate::shop::shop;
 
 /// Moves every setting from the environment into a text for a `.env` file.
 fn into_file(sandbox: &mut Sandbox, names: &[&str]) -> String {

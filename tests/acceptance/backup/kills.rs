@@ -8,7 +8,7 @@ use acceptance::store::{Fault, On};
 use nix::sys::signal::Signal;
 
 use super::assert_no_session;
-use super::shop::{ROWS, add_bulk, footer, shop};
+use crate::shop::{ROWS, add_bulk, footer, shop};
 
 /// Small enough for twenty runs, large enough for an upload of several parts.
 const BULK_MEGABYTES: u32 = 32;

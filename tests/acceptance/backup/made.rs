@@ -8,7 +8,7 @@ use backup_core::key::{Layout, Tier};
 use serde_json::json;
 
 use super::only_mail;
-use super::shop::{ROWS, daily_key, footer, gunzip, restore, shop};
+use crate::shop::{ROWS, daily_key, footer, gunzip, restore, shop};
 
 /// Takes all objects away: two backups of one second would have the same key.
 fn empty_store(sandbox: &Sandbox) {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use acceptance::sandbox::{Run, Sandbox};
 
-use super::shop::shop;
 use super::streams::pg_dump;
+use crate::shop::shop;
 
 /// At the defaults on two cores.
 const MOST: u64 = 160 << 20;

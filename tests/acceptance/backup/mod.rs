@@ -12,7 +12,6 @@ mod output;
 mod programs;
 mod server;
 mod session;
-mod shop;
 mod signals;
 mod streams;
 mod together;

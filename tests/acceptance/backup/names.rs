@@ -7,7 +7,7 @@ use acceptance::sandbox::Sandbox;
 use backup_core::key::Layout;
 
 use super::only_mail;
-use super::shop::{daily_key, footer, gunzip};
+use crate::shop::{daily_key, footer, gunzip};
 
 const NAMES: [&str; 12] = [
     "host=evil dbname=evil",

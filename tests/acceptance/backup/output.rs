@@ -9,7 +9,7 @@ use acceptance::programs;
 use acceptance::sandbox::Sandbox;
 use acceptance::store::On;
 
-use super::shop::{ROWS, add_bulk, footer, shop};
+use crate::shop::{ROWS, add_bulk, footer, shop};
 
 /// A program of the system that reads what `backup` writes to stdout.
 fn reader(program: &str, argument: &str) -> (Child, Stdio) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use acceptance::sandbox::Sandbox;
 
 use super::Failed;
-use super::shop::shop;
+use crate::shop::shop;
 
 fn pg_dump_of_version(sandbox: &Sandbox, says: &str) {
     sandbox.shim("pg_dump", &format!("#!/bin/sh\n[ \"$1\" = --version ] && {{ {says}; exit; }}; exec @REAL@ \"$@\"\n"));

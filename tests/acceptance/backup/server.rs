@@ -9,7 +9,7 @@ use acceptance::sandbox::{Running, Sandbox};
 
 use super::Failed;
 use super::session::{Session, wait_for_blocked_dump};
-use super::shop::{ROWS, add_bulk, daily_key, fill, footer, shop};
+use crate::shop::{ROWS, add_bulk, daily_key, fill, footer, shop};
 
 /// A shop whose dump comes to a halt after a megabyte, because the network does.
 struct HaltedDump {

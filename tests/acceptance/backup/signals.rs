@@ -10,9 +10,9 @@ use acceptance::store::{Fault, On, Operation};
 use nix::sys::signal::Signal;
 
 use super::session::{Session, wait_for_blocked_dump};
-use super::shop::{add_bulk, shop};
 use super::streams::pg_dump;
 use super::{Failed, only_mail};
+use crate::shop::{add_bulk, shop};
 
 /// The contract: "exit 143 / 130 within 10 s".
 const ENDS_WITHIN: Duration = Duration::from_secs(10);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use acceptance::sandbox::Sandbox;
 use acceptance::store::On;
 
-use super::shop::{ROWS, add_bulk, daily_key, footer, shop};
 use super::{Failed, only_mail};
+use crate::shop::{ROWS, add_bulk, daily_key, footer, shop};
 
 /// Puts a script in the place of `pg_dump`; `DUMP` in it is the real one with the same arguments.
 pub(super) fn pg_dump(sandbox: &Sandbox, script: &str) {

@@ -7,7 +7,7 @@ use acceptance::store::On;
 
 use super::only_mail;
 use super::session::{Session, wait_for_blocked_dump};
-use super::shop::{daily_key, shop};
+use crate::shop::{daily_key, shop};
 
 #[test]
 fn a_second_run_leaves_the_first_alone() {

@@ -36,19 +36,19 @@ const LOADERS: [&str; 4] = [
 pub struct Confinement {
     directory: PathBuf,
     user: Option<User>,
-    programs: Option<PathBuf>,
+    programs: Vec<PathBuf>,
 }
 
 impl Confinement {
     /// Runs in this directory, as this user where we are root.
     pub fn new(directory: &Path, user: Option<User>) -> Self {
-        Self { directory: directory.to_owned(), user, programs: None }
+        Self { directory: directory.to_owned(), user, programs: Vec::new() }
     }
 
-    /// And may from now on write below its directory only, run nothing but what lies in this folder, and open no connection.
+    /// And may from now on write below its directory only, run nothing but what lies in these folders, and open no connection.
     #[must_use]
-    pub fn sealed(mut self, programs: &Path) -> Self {
-        self.programs = Some(programs.to_owned());
+    pub fn sealed(mut self, programs: &[PathBuf]) -> Self {
+        self.programs = programs.to_vec();
         self
     }
 
@@ -63,14 +63,14 @@ impl Confinement {
         if let Some(user) = &self.user {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
-        if let Some(programs) = &self.programs {
-            let rules = self.rules(programs, is_script(program)?).map_err(io::Error::other)?;
+        if !self.programs.is_empty() {
+            let rules = self.rules(is_script(program)?).map_err(io::Error::other)?;
             restrict(command, rules);
         }
         Ok(())
     }
 
-    fn rules(&self, programs: &Path, any_program: bool) -> Result<RulesetCreated, RulesetError> {
+    fn rules(&self, any_program: bool) -> Result<RulesetCreated, RulesetError> {
         let all = AccessFs::from_all(ABI_ASKED);
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let run = AccessFs::Execute | AccessFs::ReadFile;
@@ -82,11 +82,12 @@ impl Confinement {
             .create()?;
         let rules = allow(rules, &self.directory, all & !AccessFs::Execute & handled)?;
         let rules = allow(rules, Path::new("/dev/null"), (AccessFs::ReadFile | AccessFs::WriteFile) & handled)?;
-        let programs = std::fs::canonicalize(programs).unwrap_or_else(|_| programs.to_owned());
-        let around = programs.parent().unwrap_or(&programs);
         let rules = READABLE.iter().try_fold(rules, |rules, path| allow(rules, Path::new(path), read & handled))?;
-        let rules = allow(rules, around, read & handled)?;
-        let rules = allow(rules, &programs, (run | read) & handled)?;
+        let rules = self.programs.iter().try_fold(rules, |rules, folder| {
+            // Libraries and time zones may lie beside the programs.
+            let rules = allow(rules, folder.parent().unwrap_or(folder), read & handled)?;
+            allow(rules, folder, (run | read) & handled)
+        })?;
         LOADERS.iter().try_fold(rules, |rules, path| allow(rules, Path::new(path), run & handled))
     }
 }

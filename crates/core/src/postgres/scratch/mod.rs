@@ -108,7 +108,7 @@ impl Scratch {
         let inside = Confinement::new(directory.path(), owner);
         let superuser = free_name(taken);
         let replaced = init(programs, &inside, locale, &superuser).await?;
-        let sealed = inside.sealed(&programs.folder);
+        let sealed = inside.sealed(&programs.folders);
         let postgres = start_server(programs, &sealed, objects).await?;
         let client = client(programs, sealed, &superuser, locale);
         let scratch = Self { client, postgres, programs: programs.clone(), replaced, directory };

@@ -9,7 +9,8 @@ use crate::postgres::{Program, Version};
 /// What it takes to run a server, restore into it and dump it.
 #[derive(Debug, Clone)]
 pub struct Programs {
-    pub(super) folder: PathBuf,
+    /// Where they were found, and where the links that may stand there lead.
+    pub(super) folders: Vec<PathBuf>,
     pub(super) initdb: PathBuf,
     pub(super) postgres: Program,
     pub(super) psql: Program,
@@ -43,7 +44,10 @@ impl Programs {
                 continue;
             }
             let (psql, pg_dump) = (ask("psql").await?, ask("pg_dump").await?);
-            return Ok(Self { folder, initdb, postgres, psql, pg_dump });
+            let real = std::fs::canonicalize(&postgres.path).ok();
+            let real = real.and_then(|program| program.parent().map(Path::to_owned));
+            let folders = std::iter::once(folder).chain(real).collect();
+            return Ok(Self { folders, initdb, postgres, psql, pg_dump });
         }
         Err(ScratchError::NoPrograms { major, others })
     }

@@ -45,22 +45,22 @@ SELECT lo_from_bytea(0, decode(repeat('00ff0a5c', 3000), 'hex'));
 "#;
 
 /// Rows of all tables of [`shop`].
-pub(super) const ROWS: u64 = 500 + 2000 + 401;
+pub(crate) const ROWS: u64 = 500 + 2000 + 401;
 
 /// A sandbox whose database holds a small shop.
-pub(super) fn shop() -> Sandbox {
+pub(crate) fn shop() -> Sandbox {
     let sandbox = Sandbox::new();
     fill(sandbox.database());
     sandbox
 }
 
 /// Makes a shop of an empty database.
-pub(super) fn fill(database: &Database) {
+pub(crate) fn fill(database: &Database) {
     database.sql(SCHEMA);
 }
 
 /// Adds a table of so many megabytes that compression hardly makes smaller.
-pub(super) fn add_bulk(database: &Database, megabytes: u32) {
+pub(crate) fn add_bulk(database: &Database, megabytes: u32) {
     // 16 hashes of 16 bytes in a row; a dump spells each byte as two digits.
     let bytes = (0..16).map(|n| format!("decode(md5((i * 16 + {n})::text), 'hex')")).collect::<Vec<_>>().join(" || ");
     let rows = megabytes * 2000;
@@ -68,7 +68,7 @@ pub(super) fn add_bulk(database: &Database, megabytes: u32) {
 }
 
 /// The one daily backup in the store, by its key.
-pub(super) fn daily_key(sandbox: &Sandbox) -> String {
+pub(crate) fn daily_key(sandbox: &Sandbox) -> String {
     let keys = sandbox.store().keys();
     let mut daily = keys.iter().filter(|key| key.starts_with("db-backups/daily/"));
     match (daily.next(), daily.next()) {
@@ -78,7 +78,7 @@ pub(super) fn daily_key(sandbox: &Sandbox) -> String {
 }
 
 /// What a stored backup holds, decompressed by the system's `gunzip`.
-pub(super) fn gunzip(object: &[u8]) -> Vec<u8> {
+pub(crate) fn gunzip(object: &[u8]) -> Vec<u8> {
     let mut command = lifeline::command(&programs::on_path("gunzip").unwrap(), "KILL", None);
     command.arg("-c").arg(file_of(object)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let output = lifeline::spawn(command).and_then(Child::wait_with_output).unwrap();
@@ -88,7 +88,7 @@ pub(super) fn gunzip(object: &[u8]) -> Vec<u8> {
 }
 
 /// The guide's line: `gunzip -c FILE | psql -d NAME`. Returns what psql said on stderr.
-pub(super) fn restore(object: &[u8], into: &Database) -> String {
+pub(crate) fn restore(object: &[u8], into: &Database) -> String {
     let psql = into.client("psql");
     let mut shell = lifeline::command(Path::new("/bin/sh"), "KILL", None);
     shell.args(["-c", "gunzip -c \"$1\" | \"$2\" -d \"$PGDATABASE\"", "restore"]);
@@ -107,7 +107,7 @@ fn file_of(object: &[u8]) -> PathBuf {
 }
 
 /// The footer of a stored backup, and the dump before it.
-pub(super) fn footer(object: &[u8]) -> (Footer, Vec<u8>) {
+pub(crate) fn footer(object: &[u8]) -> (Footer, Vec<u8>) {
     let mut text = Vec::new();
     gzip::reader(object).read_to_end(&mut text).unwrap();
     let mut scanner = Scanner::new();

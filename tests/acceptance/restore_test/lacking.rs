@@ -1,0 +1,109 @@
+//! What this machine lacks is no fault of the backup: inconclusive, with what to install.
+
+use acceptance::store::{Fault, On, Operation};
+
+use super::{ends, flat, gzip, shop};
+
+/// The dump with another header or statement; the footer would not fit, so there is none.
+fn altered(from: &str, to: &str) -> Vec<u8> {
+    let text = shop().text();
+    let footer = text.find("-- @backup ").unwrap();
+    assert!(text.contains(from), "{from}");
+    gzip(text[..footer].replacen(from, to, 1).as_bytes())
+}
+
+#[test]
+fn an_extension_that_is_not_here() {
+    let with = "CREATE EXTENSION IF NOT EXISTS postgis WITH SCHEMA public;\nCREATE TYPE";
+    let sandbox = shop().stored_as(&altered("CREATE TYPE", with));
+    let (outcome, letter) = ends(&sandbox, 3, "inconclusive", "this machine does not have the extension postgis");
+    outcome.says("hint: Install it beside the PostgreSQL programs");
+    assert!(letter.subject.starts_with("⚠️ Restore test INCONCLUSIVE: "), "{}", letter.subject);
+    assert!(flat(&letter).contains("This says nothing about the backup, good or bad."), "{}", letter.text);
+}
+
+#[test]
+fn another_major_version() {
+    let sandbox =
+        shop().stored_as(&altered("-- Dumped from database version 15", "-- Dumped from database version 29"));
+    let (outcome, _) =
+        ends(&sandbox, 3, "inconclusive", "PostgreSQL 29, its server programs included, is not on this machine");
+    outcome.says("apt-get install postgresql-29");
+}
+
+#[test]
+fn room_on_the_disk() {
+    let mut sandbox = shop().stored();
+    let small = Tmpfs::mount(&sandbox.home().join("small"), "8m");
+    sandbox.env("BACKUP_TEMP_DIR", &small.0.display().to_string());
+    let (outcome, _) = ends(&sandbox, 3, "inconclusive", "and a restore needs about");
+    outcome.says("hint: Let BACKUP_TEMP_DIR name a directory on a larger disk");
+}
+
+/// Enough by the rule, and still too small: the server says so in the middle of the restore.
+#[test]
+fn a_disk_that_fills_up_in_the_middle() {
+    let mut sandbox = shop().stored();
+    let small = Tmpfs::mount(&sandbox.home().join("small"), "80m");
+    std::fs::write(small.0.join("ballast"), vec![0; 13 << 20]).unwrap();
+    sandbox.env("BACKUP_TEMP_DIR", &small.0.display().to_string());
+    sandbox.shim(
+        "psql",
+        &format!(
+            "#!/bin/sh\ncase \"$*\" in *--file=-*) head -c 9000000 /dev/zero >{0}/more; head -c 90000000 /dev/zero >{0}/rest;; esac\nexec @REAL@ \"$@\"\n",
+            small.0.display()
+        ),
+    );
+    let outcome = sandbox.command("restore-test").run().exits(3);
+    outcome.prints("INCONCLUSIVE: ");
+}
+
+#[test]
+fn a_store_that_breaks_off() {
+    let mut sandbox = shop().stored();
+    sandbox.env("AWS_MAX_ATTEMPTS", "1");
+    sandbox.store().fault(On::operation(Operation::GetObject), Fault::refuse("AccessDenied"));
+    let outcome = sandbox.command("restore-test").run().exits(3);
+    outcome.prints("INCONCLUSIVE: ").says("s3:GetObject");
+}
+
+#[test]
+fn programs_that_are_not_there() {
+    let mut sandbox = shop().stored();
+    let empty = sandbox.home().join("tmp");
+    sandbox.env("PG_BIN_DIR", &empty.display().to_string()).env("PATH", "/nowhere");
+    let versioned = std::path::Path::new("/usr/lib/postgresql").exists();
+    // Where Debian's own folders are, they are found without any of the two.
+    let outcome = sandbox.command("restore-test").run().exits(if versioned { 0 } else { 3 });
+    outcome.prints(if versioned { "PASSED: " } else { "INCONCLUSIVE: " });
+}
+
+/// A result that cannot be written down is told, and no pass.
+#[test]
+fn a_store_that_takes_no_copy() {
+    let sandbox = shop().stored();
+    sandbox.store().fault(On::operation(Operation::CopyObject), Fault::refuse("AccessDenied"));
+    let outcome = sandbox.command("restore-test").run().exits(3).says("the tested backup was not copied");
+    let outcome = outcome.prints("PASSED: ");
+    let letter = sandbox.mail().messages()[0].letter();
+    assert!(flat(&letter).contains("the tested backup was not copied"), "{}\n{}", letter.text, outcome.report());
+}
+
+/// A file system of its own size, for as long as a test lives.
+struct Tmpfs(std::path::PathBuf);
+
+impl Tmpfs {
+    fn mount(at: &std::path::Path, size: &str) -> Self {
+        std::fs::create_dir_all(at).unwrap();
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={size},mode=1777"), "tmpfs"]).arg(at);
+        assert!(mount.status().unwrap().success(), "a tmpfs can be mounted at {}", at.display());
+        Self(at.to_owned())
+    }
+}
+
+impl Drop for Tmpfs {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}

@@ -1,0 +1,82 @@
+//! The scratch server comes and goes: nothing of it outlives the test, however the test ends.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::{ends, shop};
+
+/// `psql` stands still in the middle of the restore.
+const STANDS_STILL: &str =
+    "#!/bin/sh\ncase \"$*\" in *--file=-*) echo 'in the middle' >&2; exec sleep 1000;; *) exec @REAL@ \"$@\";; esac\n";
+
+#[test]
+fn a_test_that_is_told_to_end_ends_within_ten_seconds() {
+    for (signal, code) in [(Signal::SIGTERM, 143), (Signal::SIGINT, 130)] {
+        let sandbox = shop().stored();
+        sandbox.shim("psql", STANDS_STILL);
+        let mut running = sandbox.command("restore-test").arg("--verbose").spawn();
+        running.wait_for_log("in the middle");
+        let signalled = Instant::now();
+        running.signal(signal);
+        let outcome = running.wait().exits(code).prints_nothing();
+        assert!(signalled.elapsed() < Duration::from_secs(10), "{:?}", signalled.elapsed());
+        let letter = sandbox.mail().messages()[0].letter();
+        assert!(letter.text.contains("was tested: ended by SIG"), "{}\n{}", letter.text, outcome.report());
+        sandbox.assert_no_litter();
+    }
+}
+
+#[test]
+fn what_a_killed_test_leaves_goes_with_the_next() {
+    let sandbox = shop().stored();
+    sandbox.shim("psql", STANDS_STILL);
+    let mut running = sandbox.command("restore-test").arg("--verbose").spawn();
+    running.wait_for_log("in the middle");
+    running.signal(Signal::SIGKILL);
+    running.wait();
+    let temp = sandbox.home().join("temp");
+    assert_eq!(fs::read_dir(&temp).unwrap().count(), 1, "the killed test left nothing: this test proves nothing");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !sandbox.processes().is_empty() {
+        assert!(Instant::now() < deadline, "the scratch server outlived its test: {:#?}", sandbox.processes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+
+    sandbox.shim("psql", "#!/bin/sh\nexec @REAL@ \"$@\"\n");
+    ends(&sandbox, 0, "passed", "an earlier run was killed: its scratch directory");
+}
+
+#[test]
+fn a_temp_directory_of_any_depth_will_do() {
+    let mut sandbox = shop().stored();
+    let deep = sandbox.home().join("temp").join("a folder whose name is long".repeat(8));
+    sandbox.env("BACKUP_TEMP_DIR", &deep.display().to_string());
+    sandbox.command("restore-test").run().succeeds();
+    assert_eq!(fs::read_dir(&deep).unwrap().count(), 0);
+    fs::remove_dir(&deep).unwrap();
+}
+
+#[test]
+fn two_tests_at_once_are_one() {
+    let sandbox = shop().stored();
+    sandbox.shim("psql", STANDS_STILL);
+    let mut running = sandbox.command("restore-test").arg("--verbose").spawn();
+    running.wait_for_log("in the middle");
+    sandbox.command("restore-test").run().exits(75).says("restore-test");
+    running.signal(Signal::SIGTERM);
+    running.wait().exits(143);
+}
+
+#[test]
+fn a_scratch_server_that_dies_is_not_the_backups_fault() {
+    let sandbox = shop().stored();
+    sandbox.shim(
+        "psql",
+        "#!/bin/sh\ncase \"$*\" in *--file=-*) kill -QUIT $(head -n 1 data/postmaster.pid); sleep 1;; esac\nexec @REAL@ \"$@\"\n",
+    );
+    let outcome = sandbox.command("restore-test").run().exits(3);
+    outcome.prints("INCONCLUSIVE: ");
+    sandbox.assert_no_litter();
+}
