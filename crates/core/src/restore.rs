@@ -24,7 +24,7 @@ use crate::footer::{DumpFacts, Footer, FooterError};
 use crate::gzip;
 use crate::postgres::{PostgresError, RestoreStream};
 use crate::process::Progress;
-use crate::sql_scan::{ScanError, Scanner};
+use crate::sql_scan::{ScanError, Scanned, Scanner};
 use crate::store::{Download, StoreError};
 
 /// Bytes of the dump that are scanned and handed on at a time.
@@ -98,7 +98,7 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The gzip stream is damaged, cut off, or none.
-    #[error("the file is damaged: its compression breaks off after {dump_bytes} bytes of the dump ({source})")]
+    #[error("the file is damaged: its compression breaks off after {dump_bytes} bytes of the dump")]
     Gzip {
         /// What had come out by then.
         dump_bytes: u64,
@@ -133,7 +133,7 @@ pub async fn read(
 ) -> Result<Whole, ReadError> {
     let (compressed, for_decoder) = mpsc::channel(2);
     let (chunks, mut for_psql) = mpsc::channel::<Vec<u8>>(CHUNKS_WAITING);
-    let decoder = tokio::task::spawn_blocking(move || decode(Received::new(for_decoder), &chunks));
+    let reading = tokio::task::spawn_blocking(move || decode(Received::new(for_decoder), &chunks));
 
     let feed = pass_on(input, compressed);
     let restore = async {
@@ -150,8 +150,11 @@ pub async fn read(
     };
     let passed = tokio::try_join!(feed, restore);
     // A thread that only computes is never cancelled; if it panicked, so do we.
-    let decoded = decoder.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+    let decoded = reading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
     let ((stored_bytes, beginning), ()) = passed?;
+    if stored_bytes == 0 {
+        return Err(ScanError::Empty.into());
+    }
     let Decoded { facts, footer } = decoded?;
     Ok(Whole { facts, footer, stored_bytes, beginning })
 }
@@ -200,19 +203,19 @@ fn decode(compressed: Received, psql: &mpsc::Sender<Vec<u8>>) -> Result<Decoded,
         // psql has ended, and whoever feeds it knows why: nothing more is wanted.
         let _ = psql.blocking_send(chunk);
     }
-    let scanned = scanner.finish()?;
-    if scanned.footer.is_empty() {
-        return Ok(Decoded { facts: scanned.dump, footer: None });
+    let Scanned { dump: facts, footer: lines } = scanner.finish()?;
+    if lines.is_empty() {
+        return Ok(Decoded { facts, footer: None });
     }
-    let footer = Footer::parse(&scanned.footer)?;
-    if footer.dump != scanned.dump {
-        let comparison = footer.dump.compare(&scanned.dump);
+    let footer = Footer::parse(&lines)?;
+    if footer.dump != facts {
+        let comparison = footer.dump.compare(&facts);
         let named = comparison.differences.iter().map(ToString::to_string);
         let respelled = comparison.respelled.iter().map(|object| format!("{object} is defined otherwise"));
         let differences = named.chain(respelled).take(NAMED).collect();
         return Err(ReadError::NotItsFooter { differences });
     }
-    Ok(Decoded { facts: scanned.dump, footer: Some(footer) })
+    Ok(Decoded { facts, footer: Some(footer) })
 }
 
 /// Fills the buffer, as far as the stream goes.

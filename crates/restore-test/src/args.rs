@@ -16,7 +16,7 @@ Settings come from the environment and from a .env file; .env.example lists them
 /// Restores a backup into a server of its own, and proves it equal to what was dumped.
 ///
 /// The server is a throwaway PostgreSQL of the backup's major version on this machine. No connection is opened to the
-/// database in DB_HOST. What is restored is dumped again and compared with what the backup says of itself, table by
+/// live database. What is restored is dumped again and compared with what the backup says of itself, table by
 /// table; then the test proves that it would have noticed.
 #[derive(Debug, Parser)]
 #[command(name = "restore-test", version, after_help = EXIT_CODES, before_help = EXAMPLES)]

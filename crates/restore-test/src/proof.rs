@@ -137,36 +137,32 @@ async fn restore_into(scratch: &Scratch, subject: &Subject) -> Result<Whole, Ver
 
 /// Reads a dump of the scratch server, the columns of each table in the order in which the backup has them.
 pub(crate) async fn scan(mut dump: DumpStream, expected: &DumpFacts) -> Result<DumpFacts, Verdict> {
-    let scanned = async {
+    let read = async {
+        let odd = |error| Verdict::failed(format!("the dump of what was restored is odd: {error}"));
         let mut scanner = Scanner::new().expecting(expected);
         let mut block = Vec::with_capacity(BLOCK_BYTES);
         while dump.read(&mut block).await? > 0 {
-            scanner.push(&block).map_err(|error| Verdict::failed(format!("the dump of what was restored: {error}")))?;
+            scanner.push(&block).map_err(odd)?;
             block.clear();
         }
-        let scanned = scanner.finish();
-        scanned
-            .map(|scanned| scanned.dump)
-            .map_err(|error| Verdict::failed(format!("the dump of what was restored: {error}")))
+        Ok(scanner.finish().map_err(odd)?.dump)
     };
-    let scanned: Result<DumpFacts, Verdict> = scanned.await;
+    let facts: Result<DumpFacts, Verdict> = read.await;
     dump.stop().await;
-    scanned
+    facts
 }
 
 fn locale(announced: &Announced) -> Locale {
     let of_the_dump = announced.facts.client_encoding.clone();
-    match &announced.footer {
-        Some(footer) => Locale {
-            encoding: footer.encoding.clone(),
-            collate: footer.collate.clone(),
-            ctype: footer.ctype.clone(),
-            of_the_dump,
-        },
-        None => {
-            let encoding = of_the_dump.as_deref().unwrap_or("UTF8");
-            Locale { of_the_dump: of_the_dump.clone(), ..Locale::plain(encoding) }
-        }
+    let Some(footer) = &announced.footer else {
+        let encoding = of_the_dump.as_deref().unwrap_or("UTF8");
+        return Locale { of_the_dump: of_the_dump.clone(), ..Locale::plain(encoding) };
+    };
+    Locale {
+        encoding: footer.encoding.clone(),
+        collate: footer.collate.clone(),
+        ctype: footer.ctype.clone(),
+        of_the_dump,
     }
 }
 

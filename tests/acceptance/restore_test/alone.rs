@@ -35,7 +35,7 @@ fn the_live_database_is_not_even_connected_to() {
     assert_eq!(log.matches(database.name()).count(), name_before, "{log}");
 }
 
-/// With the server of DB_HOST gone there is still a test: it needs the store alone.
+/// With the live server gone there is still a test: it needs the store alone.
 #[test]
 fn it_works_where_the_database_is_down() {
     let mut sandbox = shop().stored();
@@ -77,11 +77,12 @@ fn what_the_server_would_do_for_a_dump_stays_in_the_scratch_directory() {
     let (open, readable) = (secret.home().join("open"), secret.write("secret.txt", "a secret of this machine"));
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    for (what, statement) in [
-        ("a program", "COPY trap FROM PROGRAM 'touch @OPEN@/trap'"),
-        ("a file to write", "COPY trap TO '@OPEN@/trap'"),
-        ("a file to read", "COPY trap FROM '@SECRET@'"),
-        ("the variables of a process", "PERFORM pg_read_binary_file('/proc/self/../1/environ')"),
+    let denied = "Permission denied";
+    for (what, statement, says) in [
+        ("a program", "COPY trap FROM PROGRAM 'touch @OPEN@/trap'", "could not execute command"),
+        ("a file to write", "COPY trap TO '@OPEN@/trap'", denied),
+        ("a file to read", "COPY trap FROM '@SECRET@'", denied),
+        ("the variables of another process", "SELECT pg_read_binary_file('/proc/1/environ')", denied),
     ] {
         let statement = statement
             .replace("@OPEN@", &open.display().to_string())
@@ -89,10 +90,9 @@ fn what_the_server_would_do_for_a_dump_stays_in_the_scratch_directory() {
         let block = format!(
             "CREATE TABLE public.trap (a text);\nSET search_path = public;\nDO $_$ BEGIN EXECUTE $x$ {statement} $x$; END $_$;\n"
         );
-        let block = block.replace("EXECUTE $x$ PERFORM", "PERFORM pg_sleep(0); EXECUTE $x$ SELECT");
         let hostile = format!("{}{block}{}", &text[..at], &text[at..footer]);
         let sandbox = shop().stored_as(&gzip(hostile.as_bytes()));
-        let (outcome, _) = ends(&sandbox, 1, "failed", "ermission denied");
+        let (outcome, _) = ends(&sandbox, 1, "failed", says);
         assert!(!open.join("trap").exists(), "{what}\n{}", outcome.report());
     }
 }

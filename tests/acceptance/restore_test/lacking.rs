@@ -45,17 +45,18 @@ fn room_on_the_disk() {
 fn a_disk_that_fills_up_in_the_middle() {
     let mut sandbox = shop().stored();
     let small = Tmpfs::mount(&sandbox.home().join("small"), "80m");
-    std::fs::write(small.0.join("ballast"), vec![0; 13 << 20]).unwrap();
     sandbox.env("BACKUP_TEMP_DIR", &small.0.display().to_string());
     sandbox.shim(
         "psql",
-        &format!(
-            "#!/bin/sh\ncase \"$*\" in *--file=-*) head -c 9000000 /dev/zero >{0}/more; head -c 90000000 /dev/zero >{0}/rest;; esac\nexec @REAL@ \"$@\"\n",
-            small.0.display()
-        ),
+        "#!/bin/sh\ncase \"$*\" in *--file=-*) echo 'in the middle' >&2; while [ ! -e ../full ]; do sleep 0.05; done;; \
+         esac\nexec @REAL@ \"$@\"\n",
     );
-    let outcome = sandbox.command("restore-test").run().exits(3);
-    outcome.prints("INCONCLUSIVE: ");
+    let mut running = sandbox.command("restore-test").arg("--verbose").spawn();
+    running.wait_for_log("in the middle");
+    // As much as there is room for.
+    std::fs::write(small.0.join("ballast"), vec![0; 80 << 20]).unwrap_err();
+    std::fs::write(small.0.join("full"), "").unwrap();
+    running.wait().exits(3).prints("INCONCLUSIVE: ").says("No space left on device");
 }
 
 #[test]

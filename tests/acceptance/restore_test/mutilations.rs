@@ -79,7 +79,7 @@ fn what_was_taken_from_the_file_is_named() {
 #[test]
 fn what_did_not_arrive_in_the_database_is_named() {
     for (what, filter, says) in [
-        ("a row gone", r"/^1\tMüller/d", "public.customers: 499 rows restored, 500 in the backup"),
+        ("a row gone", r"/^2024-06-01\t/d", "public.events_2024: 213 rows restored, 214 in the backup"),
         (
             "a row changed",
             r"s/\t1@example.org/\tx@example.org/",
@@ -89,10 +89,14 @@ fn what_did_not_arrive_in_the_database_is_named() {
         ("a trigger gone", "/^CREATE TRIGGER stamped/d", "TRIGGER public.customers stamped is missing"),
         (
             "a sequence elsewhere",
-            r"s/customers_id_seq', 500/customers_id_seq', 5/",
+            "s/\\(customers_id_seq., \\)500/\\15/",
             "public.customers_id_seq: the sequence stands at 5, in the backup at 500",
         ),
-        ("a view gone", "/^CREATE VIEW public.open_orders/,/;$/d", "VIEW public.open_orders is missing"),
+        (
+            "a view gone",
+            "/^CREATE VIEW public.open_orders/,/;$/d;/open_orders OWNER/d",
+            "VIEW public.open_orders is missing",
+        ),
     ] {
         let sandbox = shop().stored();
         let script = format!(
@@ -115,7 +119,7 @@ fn a_file_that_is_cut_anywhere_is_never_called_good() {
         let outcome = sandbox.command("restore-test").arg("--no-notify").run();
         let code = outcome.code;
         // Without its last 34 bytes, the file is whole, and so is its footer; only the way to it is longer.
-        let expected = if at == bytes.len() - 34 { 0 } else { 1 };
+        let expected = i32::from(at != bytes.len() - 34);
         assert_eq!(code, Some(expected), "cut after {at} of {} bytes\n{}", bytes.len(), outcome.report());
     }
 }
@@ -152,7 +156,10 @@ fn damage_of_every_kind_is_told_in_words() {
         (gzip(cut_at_a_line.as_bytes()), "the dump ends without its end marker"),
         (garbage, "the file is damaged: its compression breaks off"),
         (gzip(format!("{dump}{lines}SELECT 1;\n").as_bytes()), "something follows the end of the dump"),
-        (gzip(format!("{dump}{}", &lines[..lines.len() / 2]).as_bytes()), "the footer is cut off"),
+        (
+            gzip(format!("{dump}{}", &lines[..=lines.find("\n-- @backup table").unwrap()]).as_bytes()),
+            "the footer is cut off",
+        ),
         (gzip(text.replacen("\"rows\":500", "\"rows\":501", 1).as_bytes()), "the footer is damaged"),
         (other.bytes.clone(), "what stands under it is a backup of"),
     ] {
@@ -181,8 +188,8 @@ fn a_dump_that_does_not_restore_is_called_so_with_the_words_of_psql() {
     // A view that reads what only search_path finds: valid where it was made, and in no restore.
     let database = acceptance::postgres::Cluster::shared().create_database();
     database.sql(
-        "CREATE FUNCTION price(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n FROM prices WHERE id = $1';
-        CREATE TABLE prices (id int, n int);
+        "CREATE TABLE prices (id int, n int);
+        CREATE FUNCTION price(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n FROM prices WHERE id = $1';
         INSERT INTO prices VALUES (1, 10);
         CREATE TABLE t (id int);
         INSERT INTO t VALUES (1);

@@ -74,9 +74,14 @@ fn a_scratch_server_that_dies_is_not_the_backups_fault() {
     let sandbox = shop().stored();
     sandbox.shim(
         "psql",
-        "#!/bin/sh\ncase \"$*\" in *--file=-*) kill -QUIT $(head -n 1 data/postmaster.pid); sleep 1;; esac\nexec @REAL@ \"$@\"\n",
+        "#!/bin/sh\ncase \"$*\" in *--file=-*) echo 'in the middle' >&2; while [ -e data/postmaster.pid ]; do sleep 0.05; \
+         done;; esac\nexec @REAL@ \"$@\"\n",
     );
-    let outcome = sandbox.command("restore-test").run().exits(3);
-    outcome.prints("INCONCLUSIVE: ");
+    let mut running = sandbox.command("restore-test").arg("--verbose").spawn();
+    running.wait_for_log("in the middle");
+    let server = sandbox.processes().into_iter().find(|process| process.contains("/postgres -D data")).unwrap();
+    let pid = server.split_whitespace().next().unwrap().parse().unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGQUIT).unwrap();
+    running.wait().exits(3).prints("INCONCLUSIVE: ");
     sandbox.assert_no_litter();
 }
