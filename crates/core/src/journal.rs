@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use crate::key::Outcome;
 
-/// How the last run of a tool ended.
+/// How the last run of a tool ended: the entry by the tool's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {
     /// When it started.
