@@ -1,0 +1,149 @@
+//! `restore-test`: the last restore test passed, and was not too long ago.
+//!
+//! The records stand in the store, so that a new machine knows of them; that a test could not even begin is known only here.
+
+use std::time::Duration;
+
+use backup_core::figures;
+use backup_core::journal::{Journal, LastRun, TestRecord};
+use backup_core::key::{Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::process::now;
+use backup_core::store::{Object, Store, StoreError};
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::figure;
+use crate::finding::{Advice, Finding, Name, Remark};
+
+/// A test a month, and a few days.
+const OVERDUE_AFTER: Duration = Duration::from_hours(24 * 35);
+
+/// Two of them in a row were missed.
+const STOPPED_AFTER: Duration = Duration::from_hours(24 * 65);
+
+/// The largest record that is read.
+const LARGEST_RECORD: u64 = 1 << 20;
+
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) tests: Result<Tests, StoreError>,
+    pub(crate) run: Option<LastRun>,
+    pub(crate) now: OffsetDateTime,
+}
+
+/// The restore tests of which the store knows.
+#[derive(Debug, Default)]
+pub(crate) struct Tests {
+    /// The last one, and what it wrote down, where that can be read.
+    pub(crate) last: Option<(RecordId, Option<TestRecord>)>,
+    /// When the last one that passed was.
+    pub(crate) passed: Option<PrimitiveDateTime>,
+}
+
+pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal) -> Facts {
+    Facts { tests: look_in_store(store, layout).await, run: journal.read("restore-test"), now: now() }
+}
+
+async fn look_in_store(store: &Store, layout: &Layout) -> Result<Tests, StoreError> {
+    let mut last: Option<(RecordId, Object)> = None;
+    let mut passed = None;
+    store
+        .walk(&layout.prefix().tier_folder(Tier::RecoveryTests), |object| {
+            let Claim::Record(record) = layout.claim(&object.key) else { return };
+            if record.outcome == Outcome::Passed {
+                passed = passed.max(Some(record.tested));
+            }
+            if last.as_ref().is_none_or(|(last, _)| *last < record) {
+                last = Some((record, object));
+            }
+        })
+        .await?;
+    let Some((id, object)) = last else { return Ok(Tests::default()) };
+    let document = store.read_range(&object.key, 0, object.bytes.min(LARGEST_RECORD)).await;
+    let document = document.inspect_err(|error| log::debug!("{error}")).ok();
+    Ok(Tests { last: Some((id, document.and_then(|document| TestRecord::parse(&document).ok()))), passed })
+}
+
+pub(crate) fn judge(facts: &Facts) -> Finding {
+    let Facts { tests, run, now } = facts;
+    let tests = match tests {
+        Ok(tests) => tests,
+        Err(error) => {
+            let advice = error.hint().unwrap_or_else(|| "See what the check of the storage says.".to_owned());
+            let remark = Remark::critical(format!("it is not known what was tested: {error}"), advice);
+            return Finding::new(Name::RestoreTest, [remark], Vec::new());
+        }
+    };
+    let (mut remarks, mut figures) = (Vec::new(), Vec::new());
+    match &tests.last {
+        Some((id, record)) => {
+            let age = since(id.tested, *now);
+            remarks.push(of_outcome(id, record.as_ref(), age));
+            figures.push(figure::TEST_TIMESTAMP.is(id.tested.assume_offset(now.offset()).unix_timestamp() as f64));
+            figures.push(figure::TEST_PASSED.is(f64::from(u8::from(id.outcome == Outcome::Passed))));
+            let seconds = record.as_ref().and_then(|record| record.restore_seconds);
+            figures.extend(seconds.map(|seconds| figure::TEST_RESTORE_SECONDS.is(seconds)));
+        }
+        None => remarks.push(Remark::warning(
+            "no backup has been tested by restoring it",
+            Advice::run("Nobody knows yet whether a backup can be restored; test one now:", "restore-test"),
+        )),
+    }
+    if tests.last.is_some() {
+        remarks.extend(of_age(tests.passed.map(|passed| since(passed, *now))));
+    }
+    remarks.extend(run.as_ref().and_then(|run| of_run(run, tests.last.as_ref().map(|(id, _)| *id))));
+    Finding::new(Name::RestoreTest, remarks, figures)
+}
+
+fn of_outcome(id: &RecordId, record: Option<&TestRecord>, age: Duration) -> Remark {
+    let ago = figures::duration(age);
+    let found = record.map(|record| format!(": {}", record.finding.trim_end_matches('.'))).unwrap_or_default();
+    match id.outcome {
+        Outcome::Passed => Remark::ok(format!("the last restore test, {ago} ago, passed{found}")),
+        Outcome::Failed => Remark::critical(
+            format!("the last restore test, {ago} ago, FAILED{found}"),
+            Advice::run("Make a new backup, and test it (restore-test):", "backup"),
+        ),
+        Outcome::Unproven => Remark::warning(
+            format!("the last restore test, {ago} ago, restored a backup that says nothing of itself{found}"),
+            Advice::run("Test one that was made by backup:", "restore-test"),
+        ),
+        Outcome::Inconclusive => Remark::warning(
+            format!("the last restore test, {ago} ago, could not be carried out{found}"),
+            Advice::run("Mend what is missing, and test again:", "restore-test"),
+        ),
+    }
+}
+
+fn of_age(passed: Option<Duration>) -> Option<Remark> {
+    let again = || Advice::run("Test one now, and see in restore-test.log why none was tested:", "restore-test");
+    let age = passed?;
+    let fact = format!("no restore test has passed for {}", figures::duration(age));
+    if age > STOPPED_AFTER {
+        Some(Remark::critical(fact, again()))
+    } else if age > OVERDUE_AFTER {
+        Some(Remark::warning(fact, again()))
+    } else {
+        None
+    }
+}
+
+/// A run that came to no record: it could not reach the store, or was killed.
+fn of_run(run: &LastRun, last: Option<RecordId>) -> Option<Remark> {
+    let started = PrimitiveDateTime::new(run.started.date(), run.started.time());
+    let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > started);
+    if run.exit_code == 0 || recorded {
+        return None;
+    }
+    let at = figures::instant(run.started);
+    let error = run.error.clone().unwrap_or_else(|| format!("exit code {}", run.exit_code));
+    Some(Remark::warning(
+        format!("the last run of restore-test, on {at}, came to no result: {error}"),
+        Advice::run("Mend it, and test again:", "restore-test"),
+    ))
+}
+
+fn since(then: PrimitiveDateTime, now: OffsetDateTime) -> Duration {
+    let local = PrimitiveDateTime::new(now.date(), now.time());
+    Duration::try_from(local - then).unwrap_or_default()
+}
