@@ -47,6 +47,11 @@ pub struct LastBackup {
     pub rows: u64,
 }
 
+impl LastBackup {
+    /// The name of its entry.
+    pub const ENTRY: &str = "last-backup";
+}
+
 /// What the store held when it was last looked through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastCleanup {

@@ -105,3 +105,95 @@ pub(crate) fn decide(
 fn is_due(told: OffsetDateTime, now: OffsetDateTime, interval: Duration) -> bool {
     (now - told).unsigned_abs() + TOLERANCE >= interval
 }
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::finding::Remark;
+
+    const NOON: OffsetDateTime = datetime!(2025-01-29 12:00 UTC);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn found(states: &[(Name, State)]) -> Vec<Finding> {
+        let finding =
+            |&(name, state): &(Name, State)| Finding::new(name, [Remark { state, ..Remark::ok("") }], Vec::new());
+        states.iter().map(finding).collect()
+    }
+
+    /// Hours since noon with what was found then, and what was told.
+    fn told(hours: &[(i64, &[(Name, State)])]) -> Vec<Option<Say>> {
+        let mut open = None;
+        let mut said = Vec::new();
+        for (hour, states) in hours {
+            let (next, say) = decide(open.as_ref(), &found(states), NOON + time::Duration::hours(*hour), DAY);
+            open = next;
+            said.push(say);
+        }
+        said
+    }
+
+    fn alert(worse: &[Name]) -> Option<Say> {
+        Some(Say::Alert { worse: worse.to_vec() })
+    }
+
+    #[test]
+    fn a_fault_is_told_at_once_then_every_day_then_its_end() {
+        use State::{Critical, Ok};
+        let (bad, good): (&[_], &[_]) = (&[(Name::Database, Critical)], &[(Name::Database, Ok)]);
+        let said =
+            told(&[(0, good), (1, bad), (2, bad), (24, bad), (25, bad), (26, bad), (49, bad), (50, good), (51, good)]);
+        let (new, again, over) = (alert(&[Name::Database]), Some(Say::Reminder), Some(Say::Recovered));
+        assert_eq!(said, [None, new, None, None, again.clone(), None, again, over, None]);
+    }
+
+    #[test]
+    fn what_gets_worse_is_told_and_what_gets_better_is_not_before_all_is() {
+        use State::{Critical, Ok, Warning};
+        let said = told(&[
+            (0, &[(Name::Disk, Warning), (Name::Cron, Ok)]),
+            (1, &[(Name::Disk, Critical), (Name::Cron, Critical)]),
+            (2, &[(Name::Disk, Warning), (Name::Cron, Critical)]),
+            (3, &[(Name::Disk, Warning), (Name::Cron, Ok)]),
+            (4, &[(Name::Disk, Ok), (Name::Cron, Ok)]),
+        ]);
+        let expected =
+            [alert(&[Name::Disk]), alert(&[Name::Disk, Name::Cron]), None, Some(Say::Eased), Some(Say::Recovered)];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn warnings_are_recalled_every_week() {
+        let odd: &[_] = &[(Name::Settings, State::Warning)];
+        let said = told(&[(0, odd), (25, odd), (167, odd), (168, odd), (192, odd)]);
+        assert_eq!(said, [alert(&[Name::Settings]), None, None, Some(Say::Reminder), None]);
+    }
+
+    #[test]
+    fn a_run_that_comes_a_little_early_is_in_time_and_a_clock_set_back_is_no_silence() {
+        let bad = found(&[(Name::Cron, State::Critical)]);
+        let (open, _) = decide(None, &bad, NOON, DAY);
+        let say = |now| decide(open.as_ref(), &bad, now, DAY).1;
+        assert_eq!(say(NOON + time::Duration::minutes(24 * 60 - 4)), Some(Say::Reminder));
+        assert_eq!(say(NOON + time::Duration::minutes(24 * 60 - 6)), None);
+        assert_eq!(say(NOON - time::Duration::days(400)), Some(Say::Reminder));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_stays_as_it_was_known() {
+        let (database, storage) = (&[(Name::Database, State::Critical)], &[(Name::Storage, State::Ok)]);
+        assert_eq!(told(&[(0, database), (1, storage), (2, database)]), [alert(&[Name::Database]), None, None]);
+    }
+
+    #[test]
+    fn the_mails_of_one_fault_are_one_conversation_and_what_is_known_reads_back() {
+        let (first, _) = decide(None, &found(&[(Name::Cron, State::Critical)]), NOON, DAY);
+        let later = NOON + time::Duration::hours(5);
+        let (second, _) = decide(first.as_ref(), &found(&[(Name::Disk, State::Critical)]), later, DAY);
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_eq!((&first.thread, first.since), (&second.thread, second.since));
+        assert_eq!(second.problems[&Name::Disk].since, later);
+        assert_eq!(serde_json::from_str::<Open>(&serde_json::to_string(&second).unwrap()).unwrap(), second);
+    }
+}

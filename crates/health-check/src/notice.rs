@@ -16,7 +16,15 @@ use crate::watch::Watch;
 /// As much of a log as is read for a mail.
 const LOG_BYTES: u64 = 8 << 10;
 
-/// Mails what is to be told, to whom the settings name; or, where there is nothing to say, what still waits to be sent.
+/// Sends what earlier runs could not: first of all, so that mails come in their order, and so that it is known whether they
+/// get through.
+pub(crate) async fn send_waiting(settings: &Settings) {
+    if let Some(mail) = &settings.mail {
+        Mailer::new(mail.clone(), &settings.places.state).send_waiting(now()).await;
+    }
+}
+
+/// Mails what is to be told, to whom the settings name.
 pub(crate) async fn tell(settings: &Settings, context: &Context, findings: &[Finding]) {
     let Some(mail) = &settings.mail else {
         return log::info!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
@@ -31,7 +39,7 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, findings: &[Fin
             let letter = Letter { settings, context, findings, before: watch.open.as_ref(), open: open.as_ref() };
             mailer.send(&letter.write(say).render(), now()).await;
         }
-        None => mailer.send_waiting(now()).await,
+        None => log::debug!("nothing is to be told"),
     }
     watch.keep(open.as_ref());
 }
@@ -101,17 +109,17 @@ impl Letter<'_> {
 
     /// Every check, and the ends of the logs that say more about those that are not well.
     fn body(&self, mail: Mail) -> Mail {
-        let mut mail = mail.checks("The checks", self.checks());
+        let mail = mail.checks("The checks", self.checks());
         let steps = [Step::run("When it is mended, look again:", "docker-compose exec backup health-check")];
-        mail = mail.steps("Then", steps);
-        let mut logs: Vec<&str> = Vec::new();
+        let mail = mail.steps("Then", steps);
+        let mut logs = Vec::new();
         for finding in self.findings.iter().filter(|finding| finding.state != State::Ok) {
-            logs.extend(log_of(finding.name).filter(|log| !logs.contains(log)));
+            let log = log_of(finding.name);
+            if !logs.contains(&log) {
+                logs.push(log);
+            }
         }
-        for log in logs {
-            mail = mail.log_tail(format!("The end of {log}"), &self.end_of(log));
-        }
-        mail.log_tail("The end of the log", &self.context.log_tail())
+        logs.iter().fold(mail, |mail, log| mail.log_tail(format!("The end of {log}"), &self.end_of(log)))
     }
 
     fn checks(&self) -> impl Iterator<Item = Check> {
@@ -132,7 +140,7 @@ impl Letter<'_> {
     fn safety(&self) -> String {
         match self.findings.iter().find(|finding| finding.name == Name::RecentBackup) {
             Some(backup) if backup.state < State::Critical => format!("There is a backup: {}.", backup.fact),
-            Some(backup) => format!("Of the backups is known: {}.", backup.fact),
+            Some(backup) => format!("About the backups: {}.", backup.fact),
             None => "This run did not look at the backups.".to_owned(),
         }
     }
@@ -151,13 +159,14 @@ impl Letter<'_> {
     }
 }
 
-/// The log of the job that a check is about.
-fn log_of(name: Name) -> Option<&'static str> {
+/// The log that says most about a check.
+fn log_of(name: Name) -> &'static str {
     match name {
-        Name::RecentBackup => Some("backup.log"),
-        Name::RestoreTest => Some("restore-test.log"),
-        Name::Cron => Some("cleanup.log"),
-        _ => None,
+        Name::RecentBackup => "backup.log",
+        Name::RestoreTest => "restore-test.log",
+        Name::Cron => "cleanup.log",
+        Name::Notifications => "notify.log",
+        _ => "health.log",
     }
 }
 

@@ -22,6 +22,9 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         return Ok(finish(&[checks::settings::disabled()], Exit::Done));
     }
     let settings = Settings::read(&context.environment)?;
+    if args.may_notify() {
+        context.interrupt.or(notice::send_waiting(&settings)).await?;
+    }
     let findings = context.interrupt.or(gather::findings(&args, &settings, context)).await?;
     let findings: Vec<Finding> = findings.into_iter().map(|finding| redacted(finding, context)).collect();
     for Finding { name, state, fact, .. } in &findings {

@@ -12,13 +12,14 @@ use backup_core::journal::{Journal, LastRun};
 use backup_core::process::now;
 use time::OffsetDateTime;
 
+use super::since;
 use crate::finding::{Advice, Finding, Name, Remark};
 
 /// The names that cron daemons go by.
 const DAEMONS: [&str; 4] = ["cron", "crond", "busybox-cron", "supercronic"];
 
 /// A crontab that holds one of these starts our jobs.
-const TOOLS: [&str; 5] = ["backup", "cleanup", "restore-test", "health-check", "logrotate"];
+const TOOLS: [&str; 4] = ["backup", "cleanup", "restore-test", "health-check"];
 
 /// The health check runs every hour; it may take a minute, and the clock may jump by an hour.
 const HOURLY_MEANS: Duration = Duration::from_mins(130);
@@ -64,7 +65,7 @@ pub(crate) fn look(crontab: &Path, journal: &Journal) -> Facts {
 fn starts_our_jobs(crontab: &str) -> bool {
     let lines = crontab.lines().filter(|line| !line.trim_start().starts_with('#'));
     let mut words = lines.flat_map(str::split_whitespace);
-    words.any(|word| word.contains('/') && TOOLS.iter().any(|tool| word.rsplit('/').next() == Some(tool)))
+    words.any(|word| TOOLS.iter().any(|tool| word.rsplit('/').next() == Some(tool)))
 }
 
 /// The cron daemon that has run the longest.
@@ -115,7 +116,7 @@ fn of_daemon(Facts { crontab, is_ours, daemon, hourly, now, .. }: &Facts) -> Rem
         Some(up) => format!("{name} (process {pid}) has run for {}", figures::duration(*up)),
         None => format!("{name} (process {pid}) runs"),
     };
-    let silent_for = hourly.as_ref().map(|run| Duration::try_from(*now - run.ended).unwrap_or_default());
+    let silent_for = hourly.as_ref().map(|run| since(run.ended, *now));
     // Whoever has just started the container, after a week without it, has not missed anything yet.
     let had_time = up.is_some_and(|up| up > HOURLY_MEANS);
     match silent_for {
@@ -124,9 +125,9 @@ fn of_daemon(Facts { crontab, is_ours, daemon, hourly, now, .. }: &Facts) -> Rem
         }
         _ if !had_time => Remark::ok(runs),
         silent => {
-            let since = silent.map_or("never".to_owned(), |silent| format!("{} ago", figures::duration(silent)));
+            let last = silent.map_or("never".to_owned(), |silent| format!("{} ago", figures::duration(silent)));
             Remark::critical(
-                format!("{runs}, but starts nothing: the hourly health check last ran {since}"),
+                format!("{runs}, but starts nothing: the hourly health check last ran {last}"),
                 format!(
                     "See what cron says of {crontab} in the container's log; a crontab with one bad line is ignored as a whole."
                 ),
@@ -136,7 +137,7 @@ fn of_daemon(Facts { crontab, is_ours, daemon, hourly, now, .. }: &Facts) -> Rem
 }
 
 fn of_cleanup(run: &LastRun, now: OffsetDateTime) -> Option<Remark> {
-    let age = Duration::try_from(now - run.ended).unwrap_or_default();
+    let age = since(run.ended, now);
     let ago = figures::duration(age);
     let again = || Advice::run("Run it, and see in cleanup.log what keeps it:", "cleanup");
     if run.exit_code != 0 {
@@ -147,4 +148,76 @@ fn of_cleanup(run: &LastRun, now: OffsetDateTime) -> Option<Remark> {
         ));
     }
     (age > WEEKLY_MEANS).then(|| Remark::warning(format!("the last cleanup was {ago} ago"), again()))
+}
+
+#[cfg(test)]
+mod tests {
+    use backup_core::mail::State;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2025-01-29 12:00 UTC);
+
+    fn hours_ago(hours: i64, exit_code: u8) -> Option<LastRun> {
+        let ended = NOW - time::Duration::hours(hours);
+        Some(LastRun { started: ended, ended, exit_code, error: None })
+    }
+
+    fn facts(up: Option<u64>, hourly: Option<LastRun>) -> Facts {
+        let daemon = up.map(|hours| Daemon { name: "cron".into(), pid: 7, up: Some(Duration::from_hours(hours)) });
+        Facts { crontab: "/etc/crontab".into(), is_ours: true, daemon, hourly, cleanup: None, now: NOW }
+    }
+
+    #[test]
+    fn a_daemon_that_runs_must_also_start_something() {
+        for (up, hourly, state) in [
+            (None, hours_ago(1, 0), State::Critical),
+            (Some(400), hours_ago(1, 1), State::Ok),
+            (Some(400), hours_ago(3, 0), State::Critical),
+            (Some(400), None, State::Critical),
+            (Some(1), hours_ago(300, 0), State::Ok),
+            (Some(1), None, State::Ok),
+        ] {
+            assert_eq!(judge(&facts(up, hourly.clone())).state, state, "{up:?} {hourly:?}");
+        }
+        let elsewhere = judge(&Facts { is_ours: false, ..facts(None, None) });
+        assert_eq!(elsewhere.state, State::Ok);
+        assert!(elsewhere.fact.starts_with("/etc/crontab starts none of the tools here"));
+    }
+
+    #[test]
+    fn a_cleanup_that_failed_or_stays_away_is_worth_a_look() {
+        for (cleanup, state) in [
+            (None, State::Ok),
+            (hours_ago(7 * 24, 0), State::Ok),
+            (hours_ago(9 * 24, 0), State::Warning),
+            (hours_ago(1, 1), State::Warning),
+        ] {
+            assert_eq!(judge(&Facts { cleanup, ..facts(Some(9), hours_ago(0, 0)) }).state, state);
+        }
+    }
+
+    #[test]
+    fn a_crontab_is_ours_if_it_starts_one_of_the_tools() {
+        assert!(starts_our_jobs("SHELL=/bin/sh\n0 2 * * * backup /usr/local/bin/backup --quiet\n"));
+        assert!(starts_our_jobs("@hourly health-check"));
+        let debian = "17 *\t* * *\troot\tcd / && run-parts --report /etc/cron.hourly\n# 0 2 * * * root backup\n";
+        assert!(!starts_our_jobs(debian));
+    }
+
+    #[test]
+    fn processes_are_read_as_the_kernel_writes_them() {
+        let stat = |name: &str, state: &str| {
+            format!(
+                "7 ({name}) {state} 1 7 7 0 -1 4194560 110 0 0 0 0 0 0 0 20 0 1 0 360000 4116480 500 18446744073709551615 1\n"
+            )
+        };
+        let cron = Daemon { name: "cron".into(), pid: 7, up: Some(Duration::from_hours(2)) };
+        assert_eq!(daemon(7, &stat("cron", "S"), Some(10_800.0)), Some(cron));
+        assert_eq!(daemon(7, &stat("cron", "Z"), Some(10_800.0)), None);
+        assert_eq!(daemon(7, &stat("a) (cron", "S"), None), None);
+        assert_eq!(daemon(7, &stat("crontab", "S"), None), None);
+        assert_eq!(daemon(7, "", None), None);
+    }
 }

@@ -9,6 +9,7 @@ use backup_core::process::now;
 use backup_core::settings::{Mail, Places};
 use time::OffsetDateTime;
 
+use super::since;
 use crate::figure;
 use crate::finding::{Advice, Finding, Name, Remark};
 
@@ -98,9 +99,63 @@ fn of_last(last: &LastMail, is_open: bool) -> Remark {
 }
 
 fn of_certificate(end: OffsetDateTime, now: OffsetDateTime) -> Option<Remark> {
-    let left = Duration::try_from(end - now).unwrap_or_default();
+    let left = since(now, end);
     (left < CERTIFICATE_ENDS_SOON).then(|| {
         let fact = format!("the mail server's certificate is valid for {} more", figures::duration(left));
         Remark::warning(fact, "Have it renewed: from its end on, no mail gets through.")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use backup_core::mail::{Delivery, State, Undelivered};
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2025-01-29 12:00 UTC);
+
+    fn facts(delivery: Option<Delivery>, is_open: Option<bool>) -> Facts {
+        let last = delivery.map(|delivery| LastMail { at: NOW, subject: "Backup".into(), delivery });
+        let refused = || SmtpError::NoLogin { server: "mail.example.com".into() };
+        let way = is_open.map(|is_open| if is_open { Ok(None) } else { Err(refused()) });
+        Facts { nobody: false, last, waiting: 0, way, now: NOW }
+    }
+
+    #[test]
+    fn the_last_mail_got_through_and_the_next_would() {
+        let accepted = || vec!["a@example.com".to_owned()];
+        let not_got = || vec![Undelivered { recipient: "b@example.com".into(), reason: "550 no such user".into() }];
+        let whole = Delivery { accepted: accepted(), ..Delivery::default() };
+        let partly = Delivery { accepted: accepted(), failed: not_got(), ..Delivery::default() };
+        let waits = Delivery { waiting: not_got(), ..Delivery::default() };
+        let failed = Delivery { failed: not_got(), ..Delivery::default() };
+        for (delivery, is_open, state) in [
+            (None, Some(true), State::Ok),
+            (None, None, State::Ok),
+            (Some(whole.clone()), Some(true), State::Ok),
+            (Some(whole), Some(false), State::Critical),
+            (Some(partly), None, State::Warning),
+            (Some(waits.clone()), Some(true), State::Warning),
+            (Some(waits), None, State::Critical),
+            (Some(failed), Some(true), State::Critical),
+        ] {
+            assert_eq!(judge(&facts(delivery.clone(), is_open)).state, state, "{delivery:?} {is_open:?}");
+        }
+        let waiting = judge(&Facts { waiting: 2, ..facts(None, Some(true)) });
+        assert_eq!((waiting.state, waiting.fact.as_str()), (State::Warning, "2 mails wait to be sent"));
+        assert_eq!(judge(&Facts { nobody: true, ..facts(None, None) }).state, State::Warning);
+    }
+
+    #[test]
+    fn a_certificate_that_is_about_to_end_is_told_in_time() {
+        let ends_in =
+            |days| judge(&Facts { way: Some(Ok(Some(NOW + time::Duration::days(days)))), ..facts(None, None) });
+        assert_eq!(ends_in(14).state, State::Ok);
+        let soon = ends_in(13);
+        assert_eq!(
+            (soon.state, soon.fact.as_str()),
+            (State::Warning, "the mail server's certificate is valid for 13 days more")
+        );
+    }
 }

@@ -14,6 +14,7 @@ use backup_core::process::now;
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use super::{age, local, since};
 use crate::figure;
 use crate::finding::{Advice, Finding, Name, Remark};
 
@@ -60,8 +61,13 @@ pub(crate) struct Contents {
 
 pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal) -> Facts {
     let now = now();
-    let last: Option<LastBackup> = journal.read("last-backup");
-    let stored = look_in_store(store, layout, last.as_ref(), PrimitiveDateTime::new(now.date(), now.time())).await;
+    // One of another database was made by hand, and is nothing to us.
+    let is_ours = |last: &LastBackup| {
+        let key = last.address.strip_prefix(&store.address(""));
+        key.is_some_and(|key| layout.parse(key).is_some())
+    };
+    let last: Option<LastBackup> = journal.read(LastBackup::ENTRY).filter(is_ours);
+    let stored = look_in_store(store, layout, last.as_ref(), local(now)).await;
     Facts { stored, last, run: journal.read("backup"), now }
 }
 
@@ -132,8 +138,7 @@ pub(crate) fn judge(facts: &Facts, oldest: Duration) -> Finding {
     if let Some(last) = last {
         figures.push(figure::DURATION.is(last.seconds));
         // One that retention has deleted since is no loss.
-        let newer =
-            stored.newest.as_ref().is_some_and(|newest| age(newest.taken, *now) < seconds_since(last.started, *now));
+        let newer = stored.newest.as_ref().is_some_and(|newest| age(newest.taken, *now) < since(last.started, *now));
         if !stored.has_last && !newer {
             let fact = format!("the last backup that was made here is not in the store any more: {}", last.address);
             let advice =
@@ -196,7 +201,7 @@ fn of_run(run: &LastRun, newest: Option<&Backup>) -> Option<Remark> {
     if run.exit_code == 0 {
         return None;
     }
-    let started = PrimitiveDateTime::new(run.started.date(), run.started.time());
+    let started = local(run.started);
     let at = figures::instant(run.started);
     let made = newest.is_some_and(|newest| newest.taken + time::Duration::seconds(1) > started);
     let fact = match (&run.error, made) {
@@ -207,11 +212,114 @@ fn of_run(run: &LastRun, newest: Option<&Backup>) -> Option<Remark> {
     Some(Remark::warning(fact, "See backup.log; the next run tries again."))
 }
 
-fn age(taken: PrimitiveDateTime, now: OffsetDateTime) -> Duration {
-    let local = PrimitiveDateTime::new(now.date(), now.time());
-    Duration::try_from(local - taken).unwrap_or_default()
-}
+#[cfg(test)]
+mod tests {
+    use backup_core::mail::State;
+    use time::macros::datetime;
 
-fn seconds_since(then: OffsetDateTime, now: OffsetDateTime) -> Duration {
-    Duration::try_from(now - then).unwrap_or_default()
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+    const NOW: OffsetDateTime = datetime!(2025-01-29 12:00 +1);
+
+    fn backup(taken: PrimitiveDateTime, bytes: u64, rows: u64) -> Backup {
+        let says = Some(Contents { rows, tables: 10, dumped_bytes: 5 * bytes });
+        Backup { address: format!("s3://bucket/{taken}"), taken, bytes, says }
+    }
+
+    fn stored(newest: Option<Backup>) -> Stored {
+        let before = Some(backup(datetime!(2025-01-28 02:00), 100 * MIB, 1_000));
+        Stored { count: 2, from_the_future: 0, newest, before, has_last: true }
+    }
+
+    fn judged(stored: Stored) -> Finding {
+        judge_facts(Facts { stored: Ok(stored), last: None, run: None, now: NOW })
+    }
+
+    fn judge_facts(facts: Facts) -> Finding {
+        judge(&facts, Duration::from_hours(26))
+    }
+
+    #[test]
+    fn the_newest_backup_is_judged_by_its_age_in_local_time() {
+        for (taken, state) in [
+            (datetime!(2025-01-29 11:59:59), State::Ok),
+            (datetime!(2025-01-28 10:00), State::Ok),
+            (datetime!(2025-01-28 09:59:59), State::Critical),
+            (datetime!(2024-01-29 02:00), State::Critical),
+        ] {
+            let newest = backup(taken, 100 * MIB, 1_000);
+            assert_eq!(judged(Stored { before: None, ..stored(Some(newest)) }).state, state, "{taken}");
+        }
+        let none = judged(Stored { count: 0, ..stored(None) });
+        assert_eq!((none.state, none.fact.as_str()), (State::Critical, "there is no daily backup"));
+    }
+
+    #[test]
+    fn a_backup_that_is_suddenly_half_as_large_is_worth_a_look() {
+        let tonight = datetime!(2025-01-29 02:00);
+        for (bytes, rows, words) in [
+            (51 * MIB, 501, "the newest backup is 10 h old, 51.0 MiB"),
+            (400 * MIB, 9_000, "the newest backup is 10 h old, 400.0 MiB"),
+            (50 * MIB, 501, "the newest backup has 50.0 MiB, the one before had 100.0 MiB"),
+            (51 * MIB, 500, "the newest backup holds 500 rows, the one before 1,000"),
+            (51 * MIB, 0, "the newest backup holds 0 rows, the one before 1,000"),
+        ] {
+            assert_eq!(judged(stored(Some(backup(tonight, bytes, rows)))).fact, words);
+        }
+        let few_tables = Contents { rows: 1_000, tables: 5, dumped_bytes: 1 };
+        let newest = Backup { says: Some(few_tables), ..backup(tonight, 100 * MIB, 0) };
+        assert_eq!(judged(stored(Some(newest))).fact, "the newest backup holds 5 tables, the one before 10");
+    }
+
+    #[test]
+    fn what_is_no_backup_of_ours_is_told() {
+        let newest = || backup(datetime!(2025-01-29 02:00), 100 * MIB, 1_000);
+        let mute = judged(stored(Some(Backup { says: None, ..newest() })));
+        assert_eq!(mute.state, State::Warning);
+        assert!(mute.fact.starts_with("the newest backup says nothing of what it holds: s3://"), "{}", mute.fact);
+        let empty = judged(stored(Some(Backup { bytes: 0, says: None, ..newest() })));
+        assert!(empty.state == State::Critical && empty.fact.contains("is empty"), "{}", empty.fact);
+        let future = judged(Stored { from_the_future: 2, ..stored(Some(newest())) });
+        assert_eq!(
+            (future.state, future.fact.starts_with("2 of the daily backups are from the future")),
+            (State::Warning, true)
+        );
+    }
+
+    fn last(started: OffsetDateTime) -> LastBackup {
+        let (address, seconds, stored_bytes, dumped_bytes, rows) = ("s3://bucket/key".to_owned(), 9.0, 1, 1, 1);
+        LastBackup { address, started, seconds, stored_bytes, dumped_bytes, rows }
+    }
+
+    #[test]
+    fn a_backup_that_was_made_and_is_gone_is_a_fault() {
+        let newest = || Some(backup(datetime!(2025-01-28 12:00), 100 * MIB, 1_000));
+        let gone = |started, has_last| {
+            let stored = Ok(Stored { has_last, ..stored(newest()) });
+            judge_facts(Facts { stored, last: Some(last(started)), run: None, now: NOW }).state
+        };
+        assert_eq!(gone(datetime!(2025-01-29 02:00 +1), true), State::Ok);
+        assert_eq!(gone(datetime!(2025-01-29 02:00 +1), false), State::Critical);
+        // A newer one, made on another machine, stands: this one was deleted because its time was over.
+        assert_eq!(gone(datetime!(2025-01-02 02:00 +1), false), State::Ok);
+    }
+
+    #[test]
+    fn a_run_that_failed_since_is_told_even_if_its_mail_was_not() {
+        let run = |started, exit_code, error: Option<&str>| {
+            let run = LastRun { started, ended: started, exit_code, error: error.map(str::to_owned) };
+            let newest = Some(backup(datetime!(2025-01-29 02:00:07), 100 * MIB, 1_000));
+            judge_facts(Facts { stored: Ok(stored(newest)), last: None, run: Some(run), now: NOW })
+        };
+        assert_eq!(run(datetime!(2025-01-29 02:00:07.5 +1), 0, None).state, State::Ok);
+        let partly = run(datetime!(2025-01-29 02:00:07.5 +1), 3, None);
+        assert!(partly.state == State::Warning && partly.fact.contains("made a backup and ended with exit code 3"));
+        let failed = run(datetime!(2025-01-29 11:00 +1), 1, Some("no such host"));
+        assert!(
+            failed.state == State::Warning && failed.fact.ends_with("made no backup: no such host"),
+            "{}",
+            failed.fact
+        );
+    }
 }

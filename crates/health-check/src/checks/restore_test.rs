@@ -11,6 +11,7 @@ use backup_core::process::now;
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+use super::{age, local};
 use crate::figure;
 use crate::finding::{Advice, Finding, Name, Remark};
 
@@ -76,8 +77,8 @@ pub(crate) fn judge(facts: &Facts) -> Finding {
     let (mut remarks, mut figures) = (Vec::new(), Vec::new());
     match &tests.last {
         Some((id, record)) => {
-            let age = since(id.tested, *now);
-            remarks.push(of_outcome(id, record.as_ref(), age));
+            let ago = age(id.tested, *now);
+            remarks.push(of_outcome(id, record.as_ref(), ago));
             figures.push(figure::TEST_TIMESTAMP.is(id.tested.assume_offset(now.offset()).unix_timestamp() as f64));
             figures.push(figure::TEST_PASSED.is(f64::from(u8::from(id.outcome == Outcome::Passed))));
             let seconds = record.as_ref().and_then(|record| record.restore_seconds);
@@ -89,14 +90,14 @@ pub(crate) fn judge(facts: &Facts) -> Finding {
         )),
     }
     if tests.last.is_some() {
-        remarks.extend(of_age(tests.passed.map(|passed| since(passed, *now))));
+        remarks.extend(of_age(tests.passed.map(|passed| age(passed, *now))));
     }
     remarks.extend(run.as_ref().and_then(|run| of_run(run, tests.last.as_ref().map(|(id, _)| *id))));
     Finding::new(Name::RestoreTest, remarks, figures)
 }
 
-fn of_outcome(id: &RecordId, record: Option<&TestRecord>, age: Duration) -> Remark {
-    let ago = figures::duration(age);
+fn of_outcome(id: &RecordId, record: Option<&TestRecord>, ago: Duration) -> Remark {
+    let ago = figures::duration(ago);
     let found = record.map(|record| format!(": {}", record.finding.trim_end_matches('.'))).unwrap_or_default();
     match id.outcome {
         Outcome::Passed => Remark::ok(format!("the last restore test, {ago} ago, passed{found}")),
@@ -130,7 +131,7 @@ fn of_age(passed: Option<Duration>) -> Option<Remark> {
 
 /// A run that came to no record: it could not reach the store, or was killed.
 fn of_run(run: &LastRun, last: Option<RecordId>) -> Option<Remark> {
-    let started = PrimitiveDateTime::new(run.started.date(), run.started.time());
+    let started = local(run.started);
     let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > started);
     if run.exit_code == 0 || recorded {
         return None;
@@ -143,7 +144,74 @@ fn of_run(run: &LastRun, last: Option<RecordId>) -> Option<Remark> {
     ))
 }
 
-fn since(then: PrimitiveDateTime, now: OffsetDateTime) -> Duration {
-    let local = PrimitiveDateTime::new(now.date(), now.time());
-    Duration::try_from(local - then).unwrap_or_default()
+#[cfg(test)]
+mod tests {
+    use backup_core::mail::State;
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2025-03-10 12:00 UTC);
+
+    fn tests(tested: PrimitiveDateTime, outcome: Outcome, passed: Option<PrimitiveDateTime>) -> Tests {
+        Tests { last: Some((RecordId { tested, backup: tested, outcome }, None)), passed }
+    }
+
+    fn judged(tests: Tests, run: Option<LastRun>) -> Finding {
+        judge(&Facts { tests: Ok(tests), run, now: NOW })
+    }
+
+    #[test]
+    fn the_last_test_is_judged_by_its_outcome_and_age() {
+        let (march, february, january) =
+            (datetime!(2025-03-01 03:00), datetime!(2025-02-01 03:00), datetime!(2025-01-01 03:00));
+        for (tested, outcome, passed, state) in [
+            (march, Outcome::Passed, Some(march), State::Ok),
+            (february, Outcome::Passed, Some(february), State::Warning),
+            (january, Outcome::Passed, Some(january), State::Critical),
+            (march, Outcome::Failed, Some(february), State::Critical),
+            (march, Outcome::Unproven, None, State::Warning),
+            (march, Outcome::Inconclusive, Some(february), State::Warning),
+            (march, Outcome::Inconclusive, Some(january), State::Critical),
+        ] {
+            assert_eq!(judged(tests(tested, outcome, passed), None).state, state, "{tested} {outcome} {passed:?}");
+        }
+        assert_eq!(judged(Tests::default(), None).state, State::Warning);
+    }
+
+    #[test]
+    fn what_the_test_found_is_told() {
+        let id = RecordId {
+            tested: datetime!(2025-03-01 03:00),
+            backup: datetime!(2025-03-01 02:00),
+            outcome: Outcome::Failed,
+        };
+        let record = TestRecord {
+            database: "shop".into(),
+            backup: "s3://b/k".into(),
+            tested: NOW,
+            outcome: Outcome::Failed,
+            finding: "public.orders: 10,481 rows restored, 10,482 in the backup.".into(),
+            restore_seconds: Some(72.0),
+            tables: None,
+            rows: None,
+        };
+        let finding = judged(Tests { last: Some((id, Some(record))), passed: None }, None);
+        let fact =
+            "the last restore test, 9 days 9 h ago, FAILED: public.orders: 10,481 rows restored, 10,482 in the backup";
+        assert_eq!(finding.fact, fact);
+        assert!(finding.figures.contains(&figure::TEST_RESTORE_SECONDS.is(72.0)));
+    }
+
+    #[test]
+    fn a_run_without_a_result_is_told_and_one_with_a_record_only_once() {
+        let tested = datetime!(2025-03-01 03:00:00);
+        let run = |started, exit_code| {
+            let run = LastRun { started, ended: started, exit_code, error: Some("no such host".into()) };
+            judged(tests(tested, Outcome::Passed, Some(tested)), Some(run)).state
+        };
+        assert_eq!(run(datetime!(2025-03-01 03:00:00.3 UTC), 1), State::Ok);
+        assert_eq!(run(datetime!(2025-03-02 03:00 UTC), 0), State::Ok);
+        assert_eq!(run(datetime!(2025-03-02 03:00 UTC), 1), State::Warning);
+    }
 }

@@ -58,3 +58,25 @@ fn of_retention(retention: &Retention) -> Option<Remark> {
         Remark::warning(fact, advice)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use backup_core::mail::State;
+
+    use super::*;
+
+    fn judged(daily_days: u32, weekly_weeks: u32, monthly_months: u32) -> Finding {
+        let retention =
+            Retention { daily_days, weekly_weeks, monthly_months, recovery_test_months: 3, minimum_keep: 3 };
+        judge(&Facts { zone_problem: None, misspelled: Vec::new() }, &retention)
+    }
+
+    #[test]
+    fn a_retention_that_no_restore_test_can_keep_up_with_is_told() {
+        assert_eq!(judged(30, 12, 12).state, State::Ok);
+        let short = judged(7, 2, 1);
+        assert_eq!(short.state, State::Warning);
+        assert!(short.fact.starts_with("every backup is deleted after 28 days at most"), "{}", short.fact);
+        assert!(judged(30, 2, 12).fact.starts_with("BACKUP_WEEKLY_RETENTION"));
+    }
+}

@@ -115,3 +115,50 @@ fn of_server_programs(found: &[(&'static str, Version)], wanted: &Version) -> Op
         format!("Install PostgreSQL's server programs: on Debian, postgresql-{}.", wanted.major),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use backup_core::mail::State;
+
+    use super::*;
+
+    fn version(text: &str) -> Version {
+        Version::parse(text).unwrap()
+    }
+
+    fn facts(client: &str, server: &[&str]) -> Facts {
+        Facts {
+            missing: Vec::new(),
+            client: CLIENT.map(|name| (name, Ok(version(client)))).into(),
+            server: server.iter().flat_map(|text| SERVER.map(|name| (name, version(text)))).collect(),
+        }
+    }
+
+    #[test]
+    fn versions_must_be_able_to_dump_and_restore_the_server() {
+        for (client, server, served, state) in [
+            ("15.18", &["15.18"][..], Some("15.3"), State::Ok),
+            ("15.18", &["14.2", "15.18"][..], None, State::Ok),
+            ("14.9", &["15.18"][..], Some("15.3"), State::Critical),
+            ("16.2", &["15.18"][..], Some("15.3"), State::Warning),
+            ("15.18", &["16.2"][..], Some("15.3"), State::Warning),
+            ("15.18", &[][..], None, State::Warning),
+        ] {
+            let served = served.map(version);
+            let finding = judge(&facts(client, server), served.as_ref());
+            assert_eq!(finding.state, state, "{client} {server:?} {served:?}: {}", finding.fact);
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let finding = judge(&Facts { missing: vec!["cleanup", "notify"], ..facts("15.18", &["15.18"]) }, None);
+        assert_eq!(
+            (finding.state, finding.fact.as_str()),
+            (State::Critical, "missing, or not to be run: cleanup, notify")
+        );
+        let mut programs = facts("15.18", &[]);
+        programs.server.push(("initdb", version("15.18")));
+        assert!(judge(&programs, None).fact.starts_with("no postgres of version 15 is here"));
+    }
+}
