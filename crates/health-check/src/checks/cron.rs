@@ -53,11 +53,20 @@ pub(crate) struct Daemon {
 pub(crate) fn look(crontab: &Path, journal: &Journal) -> Facts {
     Facts {
         crontab: crontab.to_owned(),
-        is_ours: fs::read_to_string(crontab).is_ok_and(|text| starts_our_jobs(&text)),
+        is_ours: is_ours(crontab),
         daemon: daemon_in(Path::new("/proc")).unwrap_or_default(),
         hourly: journal.read(crate::TOOL.name),
         cleanup: journal.read("cleanup"),
         now: now(),
+    }
+}
+
+/// Whether jobs of ours are started by it. One that is there and cannot be read, or a link that leads nowhere, is taken for ours:
+/// better a needless question than a silent night.
+fn is_ours(crontab: &Path) -> bool {
+    match fs::read_to_string(crontab) {
+        Ok(text) => starts_our_jobs(&text),
+        Err(_) => fs::symlink_metadata(crontab).is_ok(),
     }
 }
 
