@@ -134,8 +134,8 @@ mod tests {
         said
     }
 
-    fn alert(worse: &[Name]) -> Option<Say> {
-        Some(Say::Alert { worse: worse.to_vec() })
+    fn alert(worse: &[Name]) -> Say {
+        Say::Alert { worse: worse.to_vec() }
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         let (bad, good): (&[_], &[_]) = (&[(Name::Database, Critical)], &[(Name::Database, Ok)]);
         let said =
             told(&[(0, good), (1, bad), (2, bad), (24, bad), (25, bad), (26, bad), (49, bad), (50, good), (51, good)]);
-        let (new, again, over) = (alert(&[Name::Database]), Some(Say::Reminder), Some(Say::Recovered));
+        let (new, again, over) = (Some(alert(&[Name::Database])), Some(Say::Reminder), Some(Say::Recovered));
         assert_eq!(said, [None, new, None, None, again.clone(), None, again, over, None]);
     }
 
@@ -158,8 +158,13 @@ mod tests {
             (3, &[(Name::Disk, Warning), (Name::Cron, Ok)]),
             (4, &[(Name::Disk, Ok), (Name::Cron, Ok)]),
         ]);
-        let expected =
-            [alert(&[Name::Disk]), alert(&[Name::Disk, Name::Cron]), None, Some(Say::Eased), Some(Say::Recovered)];
+        let expected = [
+            Some(alert(&[Name::Disk])),
+            Some(alert(&[Name::Disk, Name::Cron])),
+            None,
+            Some(Say::Eased),
+            Some(Say::Recovered),
+        ];
         assert_eq!(said, expected);
     }
 
@@ -167,7 +172,7 @@ mod tests {
     fn warnings_are_recalled_every_week() {
         let odd: &[_] = &[(Name::Settings, State::Warning)];
         let said = told(&[(0, odd), (25, odd), (167, odd), (168, odd), (192, odd)]);
-        assert_eq!(said, [alert(&[Name::Settings]), None, None, Some(Say::Reminder), None]);
+        assert_eq!(said, [Some(alert(&[Name::Settings])), None, None, Some(Say::Reminder), None]);
     }
 
     #[test]
@@ -183,7 +188,7 @@ mod tests {
     #[test]
     fn what_was_not_looked_at_stays_as_it_was_known() {
         let (database, storage) = (&[(Name::Database, State::Critical)], &[(Name::Storage, State::Ok)]);
-        assert_eq!(told(&[(0, database), (1, storage), (2, database)]), [alert(&[Name::Database]), None, None]);
+        assert_eq!(told(&[(0, database), (1, storage), (2, database)]), [Some(alert(&[Name::Database])), None, None]);
     }
 
     #[test]

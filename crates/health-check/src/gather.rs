@@ -69,7 +69,7 @@ pub(crate) async fn findings(args: &Args, settings: &Settings, context: &Context
             )
         },
     );
-    let served = match &server {
+    let version = match &server {
         Some(Ok(Ok(server))) => Some(&server.version),
         _ => None,
     };
@@ -78,7 +78,7 @@ pub(crate) async fn findings(args: &Args, settings: &Settings, context: &Context
         Err(Hung) => Finding::hung(Name::Database, LIMIT),
     });
     let tools = programs.map(|programs| match programs {
-        Ok(facts) => tools::judge(&facts, served),
+        Ok(facts) => tools::judge(&facts, version),
         Err(Hung) => Finding::hung(Name::Tools, LIMIT),
     });
     let (storage, recent_backup, restore_test, cron, notifications, disk, temp, logs, settings) = others;

@@ -48,7 +48,7 @@ fn a_backup_that_lost_half_its_rows_or_half_its_size() {
 
     let sandbox = healthy();
     let key = layout(&sandbox).key(BackupId { taken: hours_ago(20), tier: Tier::Daily });
-    sandbox.store().seed(&key, &[b'x'; 400_000]);
+    sandbox.store().seed(&key, &vec![b'x'; 400_000]);
     look(&sandbox, "recent-backup").is_warning("the one before had 390.6 KiB");
 }
 
@@ -80,7 +80,9 @@ fn a_backup_of_another_database_made_by_hand_is_nothing_to_us() {
     sandbox.command("backup").arg("--no-notify").env("DB_NAME", "postgres").run().succeeds();
     let others: Vec<_> = sandbox.store().keys().into_iter().filter(|key| key.contains("/postgres_backup_")).collect();
     assert!(!others.is_empty());
-    others.iter().for_each(|key| sandbox.store().remove(key));
+    for key in others {
+        sandbox.store().remove(&key);
+    }
     look(&sandbox, "recent-backup").is_ok("the newest backup is ");
 }
 

@@ -168,9 +168,9 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2025-01-29 12:00 UTC);
 
-    fn hours_ago(hours: i64, exit_code: u8) -> Option<LastRun> {
+    fn hours_ago(hours: i64, exit_code: u8) -> LastRun {
         let ended = NOW - time::Duration::hours(hours);
-        Some(LastRun { started: ended, ended, exit_code, error: None })
+        LastRun { started: ended, ended, exit_code, error: None }
     }
 
     fn facts(up: Option<u64>, hourly: Option<LastRun>) -> Facts {
@@ -181,11 +181,11 @@ mod tests {
     #[test]
     fn a_daemon_that_runs_must_also_start_something() {
         for (up, hourly, state) in [
-            (None, hours_ago(1, 0), State::Critical),
-            (Some(400), hours_ago(1, 1), State::Ok),
-            (Some(400), hours_ago(3, 0), State::Critical),
+            (None, Some(hours_ago(1, 0)), State::Critical),
+            (Some(400), Some(hours_ago(1, 1)), State::Ok),
+            (Some(400), Some(hours_ago(3, 0)), State::Critical),
             (Some(400), None, State::Critical),
-            (Some(1), hours_ago(300, 0), State::Ok),
+            (Some(1), Some(hours_ago(300, 0)), State::Ok),
             (Some(1), None, State::Ok),
         ] {
             assert_eq!(judge(&facts(up, hourly.clone())).state, state, "{up:?} {hourly:?}");
@@ -199,11 +199,11 @@ mod tests {
     fn a_cleanup_that_failed_or_stays_away_is_worth_a_look() {
         for (cleanup, state) in [
             (None, State::Ok),
-            (hours_ago(7 * 24, 0), State::Ok),
-            (hours_ago(9 * 24, 0), State::Warning),
-            (hours_ago(1, 1), State::Warning),
+            (Some(hours_ago(7 * 24, 0)), State::Ok),
+            (Some(hours_ago(9 * 24, 0)), State::Warning),
+            (Some(hours_ago(1, 1)), State::Warning),
         ] {
-            assert_eq!(judge(&Facts { cleanup, ..facts(Some(9), hours_ago(0, 0)) }).state, state);
+            assert_eq!(judge(&Facts { cleanup, ..facts(Some(9), Some(hours_ago(0, 0))) }).state, state);
         }
     }
 

@@ -233,11 +233,11 @@ mod tests {
     }
 
     fn judged(stored: Stored) -> Finding {
-        judge_facts(Facts { stored: Ok(stored), last: None, run: None, now: NOW })
+        judge_facts(&Facts { stored: Ok(stored), last: None, run: None, now: NOW })
     }
 
-    fn judge_facts(facts: Facts) -> Finding {
-        judge(&facts, Duration::from_hours(26))
+    fn judge_facts(facts: &Facts) -> Finding {
+        judge(facts, Duration::from_hours(26))
     }
 
     #[test]
@@ -297,7 +297,7 @@ mod tests {
         let newest = || Some(backup(datetime!(2025-01-28 12:00), 100 * MIB, 1_000));
         let gone = |started, has_last| {
             let stored = Ok(Stored { has_last, ..stored(newest()) });
-            judge_facts(Facts { stored, last: Some(last(started)), run: None, now: NOW }).state
+            judge_facts(&Facts { stored, last: Some(last(started)), run: None, now: NOW }).state
         };
         assert_eq!(gone(datetime!(2025-01-29 02:00 +1), true), State::Ok);
         assert_eq!(gone(datetime!(2025-01-29 02:00 +1), false), State::Critical);
@@ -310,7 +310,7 @@ mod tests {
         let run = |started, exit_code, error: Option<&str>| {
             let run = LastRun { started, ended: started, exit_code, error: error.map(str::to_owned) };
             let newest = Some(backup(datetime!(2025-01-29 02:00:07), 100 * MIB, 1_000));
-            judge_facts(Facts { stored: Ok(stored(newest)), last: None, run: Some(run), now: NOW })
+            judge_facts(&Facts { stored: Ok(stored(newest)), last: None, run: Some(run), now: NOW })
         };
         assert_eq!(run(datetime!(2025-01-29 02:00:07.5 +1), 0, None).state, State::Ok);
         let partly = run(datetime!(2025-01-29 02:00:07.5 +1), 3, None);

@@ -1,5 +1,6 @@
 //! `tools`: every tool and every PostgreSQL program is there and can be run, in versions that can dump and restore this server.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use backup_core::postgres::{PostgresError, Program, Version};
@@ -85,17 +86,19 @@ fn of_client(name: &str, version: &Version, served: &Version) -> Option<Remark> 
         "Install the programs of PostgreSQL {} (PG_BIN_DIR names their directory); for the container, build it with PG_MAJOR={}.",
         served.major, served.major
     );
-    if version.major < served.major {
-        let fact = format!("{name} is version {version}, the server is {served}: it refuses to dump a newer server");
-        Some(Remark::critical(fact, install))
-    } else if version.major > served.major {
-        let fact = format!(
-            "{name} is version {version}, the server is {served}: a dump may not restore into a {}",
-            served.major
-        );
-        Some(Remark::warning(fact, install))
-    } else {
-        None
+    match version.major.cmp(&served.major) {
+        Ordering::Less => {
+            let fact =
+                format!("{name} is version {version}, the server is {served}: it refuses to dump a newer server");
+            Some(Remark::critical(fact, install))
+        }
+        Ordering::Equal => None,
+        Ordering::Greater => {
+            let major = served.major;
+            let fact =
+                format!("{name} is version {version}, the server is {served}: a dump may not restore into a {major}");
+            Some(Remark::warning(fact, install))
+        }
     }
 }
 
