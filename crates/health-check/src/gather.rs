@@ -8,6 +8,7 @@ use std::time::Duration;
 use backup_core::journal::Journal;
 use backup_core::key::Layout;
 use backup_core::process::Context;
+use backup_core::settings::Database;
 use backup_core::store::Store;
 use tokio::time::timeout;
 
@@ -27,65 +28,75 @@ pub(crate) async fn findings(args: &Args, settings: &Settings, context: &Context
     let store = Store::new(&settings.store).await;
     let layout = Layout::new(settings.store.prefix.clone(), database.name.clone());
     let journal = Journal::new(&places.state);
-    let wants = |name| args.wants(name);
     let oldest = settings.thresholds.backup_age;
 
-    // What the server is says whether the programs fit it, so that these two are judged when both are known.
-    let (server, programs, others) = tokio::join!(
-        looked(wants(Name::Database) || wants(Name::Tools), database::look(database)),
-        looked(wants(Name::Tools), tools::look(database.bin_dir.as_deref())),
-        async {
-            let folder = layout.prefix().as_folder();
-            tokio::join!(
-                check(args, Name::Storage, async { storage::judge(&storage::look(&store, &folder).await) }),
-                check(args, Name::RecentBackup, async {
-                    recent_backup::judge(&recent_backup::look(&store, &layout, &journal).await, oldest)
-                }),
-                check(args, Name::RestoreTest, async {
-                    restore_test::judge(&restore_test::look(&store, &layout, &journal).await)
-                }),
-                check(args, Name::Cron, async {
-                    let (crontab, journal) = (health.crontab.clone(), journal.clone());
-                    cron::judge(&aside(move || cron::look(&crontab, &journal)).await)
-                }),
-                check(args, Name::Notifications, async {
-                    notifications::judge(&notifications::look(mail.as_ref(), places, !args.no_notify).await)
-                }),
-                check(args, Name::Disk, async {
-                    let places = places.clone();
-                    space::judge(&aside(move || space::look(&places)).await, health.disk_percent)
-                }),
-                check(args, Name::Temp, async {
-                    let places = places.clone();
-                    files::judge_temp(&aside(move || files::look_at_temp(&places)).await, health.temp_bytes)
-                }),
-                check(args, Name::Logs, async {
-                    let places = places.clone();
-                    files::judge_logs(&aside(move || files::look_at_logs(&places)).await, health.log_bytes)
-                }),
-                check(args, Name::Settings, async {
-                    settings::judge(&settings::look(&context.environment), &settings.retention)
-                }),
-            )
-        },
-    );
-    let version = match &server {
-        Some(Ok(Ok(server))) => Some(&server.version),
-        _ => None,
-    };
-    let database = server.as_ref().filter(|_| wants(Name::Database)).map(|server| match server {
-        Ok(facts) => database::judge(facts, database),
-        Err(Hung) => Finding::hung(Name::Database, LIMIT),
-    });
-    let tools = programs.map(|programs| match programs {
-        Ok(facts) => tools::judge(&facts, version),
-        Err(Hung) => Finding::hung(Name::Tools, LIMIT),
-    });
+    let (programs, others) = tokio::join!(programs(args, database), async {
+        let folder = layout.prefix().as_folder();
+        tokio::join!(
+            check(args, Name::Storage, async { storage::judge(&storage::look(&store, &folder).await) }),
+            check(args, Name::RecentBackup, async {
+                recent_backup::judge(&recent_backup::look(&store, &layout, &journal).await, oldest)
+            }),
+            check(args, Name::RestoreTest, async {
+                restore_test::judge(&restore_test::look(&store, &layout, &journal).await)
+            }),
+            check(args, Name::Cron, async {
+                let (crontab, journal) = (health.crontab.clone(), journal.clone());
+                cron::judge(&aside(move || cron::look(&crontab, &journal)).await)
+            }),
+            check(args, Name::Notifications, async {
+                notifications::judge(&notifications::look(mail.as_ref(), places, !args.no_notify).await)
+            }),
+            check(args, Name::Disk, async {
+                let places = places.clone();
+                space::judge(&aside(move || space::look(&places)).await, health.disk_percent)
+            }),
+            check(args, Name::Temp, async {
+                let places = places.clone();
+                files::judge_temp(&aside(move || files::look_at_temp(&places)).await, health.temp_bytes)
+            }),
+            check(args, Name::Logs, async {
+                let places = places.clone();
+                files::judge_logs(&aside(move || files::look_at_logs(&places)).await, health.log_bytes)
+            }),
+            check(args, Name::Settings, async {
+                settings::judge(&settings::look(&context.environment), &settings.retention)
+            }),
+        )
+    },);
+    let (database, tools) = programs;
     let (storage, recent_backup, restore_test, cron, notifications, disk, temp, logs, settings) = others;
     [database, storage, recent_backup, restore_test, cron, tools, notifications, disk, temp, logs, settings]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The two checks of which one asks the other: the programs must fit the server.
+async fn programs(args: &Args, settings: &Database) -> (Option<Finding>, Option<Finding>) {
+    let (asked, wanted) = (args.wants(Name::Database), args.wants(Name::Tools));
+    let bin_dir = settings.bin_dir.as_deref();
+    let (server, tools) =
+        tokio::join!(looked(asked || wanted, database::look(settings)), looked(wanted, tools::look(bin_dir)),);
+    let version = match &server {
+        Some(Ok(Ok(server))) => Some(&server.version),
+        _ => None,
+    };
+    let tools = match tools {
+        Some(Ok(facts)) => {
+            check(args, Name::Tools, async {
+                let server_programs = tools::look_for_server_programs(&facts, version, bin_dir).await;
+                tools::judge(&facts, version, &server_programs)
+            })
+            .await
+        }
+        hung => hung.map(|_| Finding::hung(Name::Tools, LIMIT)),
+    };
+    let database = server.as_ref().filter(|_| asked).map(|server| match server {
+        Ok(facts) => database::judge(facts, settings),
+        Err(Hung) => Finding::hung(Name::Database, LIMIT),
+    });
+    (database, tools)
 }
 
 /// It did not end in time.

@@ -186,16 +186,10 @@ mod tests {
             backup: datetime!(2025-03-01 02:00),
             outcome: Outcome::Failed,
         };
-        let record = TestRecord {
-            database: "shop".into(),
-            backup: "s3://b/k".into(),
-            tested: NOW,
-            outcome: Outcome::Failed,
-            finding: "public.orders: 10,481 rows restored, 10,482 in the backup.".into(),
-            restore_seconds: Some(72.0),
-            tables: None,
-            rows: None,
-        };
+        let record =
+            br#"{"database": "shop", "backup": "s3://b/k", "tested": "2025-03-01T03:00:00Z", "outcome": "failed",
+            "finding": "public.orders: 10,481 rows restored, 10,482 in the backup.", "restore_seconds": 72.0}"#;
+        let record = TestRecord::parse(record).unwrap();
         let finding = judged(Tests { last: Some((id, Some(record))), passed: None }, None);
         let fact =
             "the last restore test, 9 days 9 h ago, FAILED: public.orders: 10,481 rows restored, 10,482 in the backup";

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-use backup_core::postgres::{PostgresError, Program, Version};
+use backup_core::postgres::{PostgresError, Program, Programs, ScratchError, Version};
 use nix::unistd::{AccessFlags, access};
 
 use crate::finding::{Finding, Name, Remark};
@@ -11,9 +11,8 @@ use crate::finding::{Finding, Name, Remark};
 /// What a complete installation has.
 const TOOLS: [&str; 6] = ["backup", "cleanup", "restore-test", "notify", "health-check", "restore"];
 
-/// What `backup` needs, and what only a restore test needs.
+/// What `backup` needs. A restore test needs a server of the same version too.
 const CLIENT: [&str; 2] = ["pg_dump", "psql"];
-const SERVER: [&str; 2] = ["initdb", "postgres"];
 
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -21,29 +20,31 @@ pub(crate) struct Facts {
     pub(crate) missing: Vec<&'static str>,
     /// The client programs, each by its name.
     pub(crate) client: Vec<(&'static str, Result<Version, PostgresError>)>,
-    /// The server programs that were found, of every version, each by its name.
-    pub(crate) server: Vec<(&'static str, Version)>,
 }
 
 pub(crate) async fn look(bin_dir: Option<&Path>) -> Facts {
-    let path: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
-    let folders: Vec<PathBuf> = own_folder().into_iter().chain(path.iter().cloned()).collect();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = own_folder().into_iter().chain(std::env::split_paths(&path)).collect();
     let missing = TOOLS.into_iter().filter(|tool| !folders.iter().any(|folder| can_be_run(&folder.join(tool))));
     let missing = missing.collect();
-
     let mut client = Vec::new();
     for name in CLIENT {
         client.push((name, Program::find(name, bin_dir).await.map(|program| program.version)));
     }
-    let debian = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
-    let debian = debian.filter_map(Result::ok).map(|entry| entry.path().join("bin"));
-    let mut server = Vec::new();
-    for folder in bin_dir.map(Path::to_owned).into_iter().chain(path).chain(debian) {
-        for name in SERVER.into_iter().filter(|name| can_be_run(&folder.join(name))) {
-            server.extend(Program::find(name, Some(&folder)).await.ok().map(|program| (name, program.version)));
-        }
+    Facts { missing, client }
+}
+
+/// Looks as a restore test does for the programs of a version: the server's, or the client programs' where no server says it.
+pub(crate) async fn look_for_server_programs(
+    facts: &Facts,
+    served: Option<&Version>,
+    bin_dir: Option<&Path>,
+) -> Result<(), ScratchError> {
+    let version = served.or_else(|| facts.client.iter().find_map(|(_, version)| version.as_ref().ok()));
+    match version {
+        Some(version) => Programs::find(bin_dir, version.major).await.map(drop),
+        None => Ok(()),
     }
-    Facts { missing, client, server }
 }
 
 fn own_folder() -> Option<PathBuf> {
@@ -55,7 +56,7 @@ fn can_be_run(file: &Path) -> bool {
 }
 
 /// Judges the programs, against the version of the server where that is known.
-pub(crate) fn judge(facts: &Facts, served: Option<&Version>) -> Finding {
+pub(crate) fn judge(facts: &Facts, served: Option<&Version>, server_programs: &Result<(), ScratchError>) -> Finding {
     let mut remarks = Vec::new();
     if !facts.missing.is_empty() {
         let fact = format!("missing, or not to be run: {}", facts.missing.join(", "));
@@ -71,8 +72,10 @@ pub(crate) fn judge(facts: &Facts, served: Option<&Version>) -> Finding {
             (Ok(_), None) => {}
         }
     }
-    let wanted = served.or_else(|| facts.client.iter().find_map(|(_, version)| version.as_ref().ok()));
-    remarks.extend(wanted.and_then(|wanted| of_server_programs(&facts.server, wanted)));
+    if let Err(error) = server_programs {
+        let advice = error.hint().unwrap_or_else(|| "See whether its programs can be run.".to_owned());
+        remarks.push(Remark::warning(format!("no restore test can be carried out: {error}"), advice));
+    }
     if remarks.is_empty() {
         let version = facts.client.iter().find_map(|(_, version)| version.as_ref().ok());
         let version = version.map(ToString::to_string).unwrap_or_default();
@@ -83,7 +86,7 @@ pub(crate) fn judge(facts: &Facts, served: Option<&Version>) -> Finding {
 
 fn of_client(name: &str, version: &Version, served: &Version) -> Option<Remark> {
     let install = format!(
-        "Install the programs of PostgreSQL {} (PG_BIN_DIR names their directory); for the container, build it with PG_MAJOR={}.",
+        "Install the programs of PostgreSQL {} (PG_BIN_DIR names their directory); for the container, build it with POSTGRES_MAJOR={}.",
         served.major, served.major
     );
     match version.major.cmp(&served.major) {
@@ -102,23 +105,6 @@ fn of_client(name: &str, version: &Version, served: &Version) -> Option<Remark> 
     }
 }
 
-/// A restore test needs a server of the same major version as the dump.
-fn of_server_programs(found: &[(&'static str, Version)], wanted: &Version) -> Option<Remark> {
-    let missing: Vec<&str> = SERVER
-        .into_iter()
-        .filter(|name| !found.iter().any(|(found, version)| found == name && version.major == wanted.major))
-        .collect();
-    if missing.is_empty() {
-        return None;
-    }
-    let fact =
-        format!("no {} of version {} is here: no restore test can be carried out", missing.join(" and "), wanted.major);
-    Some(Remark::warning(
-        fact,
-        format!("Install PostgreSQL's server programs: on Debian, postgresql-{}.", wanted.major),
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use backup_core::mail::State;
@@ -129,39 +115,34 @@ mod tests {
         Version::parse(text).unwrap()
     }
 
-    fn facts(client: &str, server: &[&str]) -> Facts {
-        Facts {
-            missing: Vec::new(),
-            client: CLIENT.map(|name| (name, Ok(version(client)))).into(),
-            server: server.iter().flat_map(|text| SERVER.map(|name| (name, version(text)))).collect(),
-        }
+    fn facts(client: &str) -> Facts {
+        Facts { missing: Vec::new(), client: CLIENT.map(|name| (name, Ok(version(client)))).into() }
     }
 
     #[test]
     fn versions_must_be_able_to_dump_and_restore_the_server() {
-        for (client, server, served, state) in [
-            ("15.18", &["15.18"][..], Some("15.3"), State::Ok),
-            ("15.18", &["14.2", "15.18"][..], None, State::Ok),
-            ("14.9", &["15.18"][..], Some("15.3"), State::Critical),
-            ("16.2", &["15.18"][..], Some("15.3"), State::Warning),
-            ("15.18", &["16.2"][..], Some("15.3"), State::Warning),
-            ("15.18", &[][..], None, State::Warning),
+        for (client, served, state) in [
+            ("15.18", Some("15.3"), State::Ok),
+            ("15.18", None, State::Ok),
+            ("14.9", Some("15.3"), State::Critical),
+            ("16.2", Some("15.3"), State::Warning),
         ] {
             let served = served.map(version);
-            let finding = judge(&facts(client, server), served.as_ref());
-            assert_eq!(finding.state, state, "{client} {server:?} {served:?}: {}", finding.fact);
+            let finding = judge(&facts(client), served.as_ref(), &Ok(()));
+            assert_eq!(finding.state, state, "{client} {served:?}: {}", finding.fact);
         }
     }
 
     #[test]
     fn what_is_missing_is_named() {
-        let finding = judge(&Facts { missing: vec!["cleanup", "notify"], ..facts("15.18", &["15.18"]) }, None);
+        let finding = judge(&Facts { missing: vec!["cleanup", "notify"], ..facts("15.18") }, None, &Ok(()));
         assert_eq!(
             (finding.state, finding.fact.as_str()),
             (State::Critical, "missing, or not to be run: cleanup, notify")
         );
-        let mut programs = facts("15.18", &[]);
-        programs.server.push(("initdb", version("15.18")));
-        assert!(judge(&programs, None).fact.starts_with("no postgres of version 15 is here"));
+        let none = Err(ScratchError::NoPrograms { major: 15, others: [14].into() });
+        let finding = judge(&facts("15.18"), None, &none);
+        let fact = "no restore test can be carried out: PostgreSQL 15, its server programs included, is not on this machine (there is 14)";
+        assert_eq!((finding.state, finding.fact.as_str()), (State::Warning, fact));
     }
 }
