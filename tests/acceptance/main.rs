@@ -7,6 +7,7 @@ mod backup_store;
 mod cleanup;
 mod docs;
 mod harness;
+mod health;
 mod notify;
 mod restore_test;
 mod scan;

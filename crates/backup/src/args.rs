@@ -39,6 +39,10 @@ pub(crate) struct Args {
 }
 
 impl Arguments for Args {
+    fn is_the_job(&self) -> bool {
+        !self.dry_run && self.output.is_none()
+    }
+
     fn common(&self) -> &CommonArgs {
         &self.common
     }

@@ -13,7 +13,7 @@ use backup_core::store::Store;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::error::Error;
-use crate::run::{self, ENTRY, Ended, Report};
+use crate::run::{self, Ended, Report};
 use crate::settings::Settings;
 
 /// How long the search for the newest good backup may take, after a failure that may be the store's.
@@ -208,6 +208,6 @@ async fn newest_good(settings: &Settings) -> Option<Newest> {
             Err(error) => log::debug!("{}", chain(&error)),
         }
     }
-    let last: LastBackup = Journal::new(&settings.places.state).read(ENTRY)?;
+    let last: LastBackup = Journal::new(&settings.places.state).read(LastBackup::ENTRY)?;
     Some(Newest { address: last.address, taken: last.started, age: age(last.started), bytes: last.stored_bytes })
 }

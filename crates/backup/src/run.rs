@@ -24,9 +24,6 @@ use crate::pipeline::{self, Made, Whole};
 use crate::promote::{self, NotPromoted, Promotion};
 use crate::settings::Settings;
 
-/// The name of the journal's entry.
-pub(crate) const ENTRY: &str = "last-backup";
-
 /// How long it may take to take back what a failed run has uploaded.
 const TIME_TO_ABORT: Duration = Duration::from_mins(1);
 
@@ -223,7 +220,7 @@ impl<'c> Run<'c> {
             dumped_bytes: made.footer.dump.bytes,
             rows: made.footer.total_rows(),
         };
-        if let Err(error) = self.journal.write(ENTRY, &entry) {
+        if let Err(error) = self.journal.write(LastBackup::ENTRY, &entry) {
             log::warn!("{}", chain(&error));
         }
     }

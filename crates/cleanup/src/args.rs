@@ -65,6 +65,10 @@ impl Arguments for Args {
         &self.common
     }
 
+    fn is_the_job(&self) -> bool {
+        self.mode() == Mode::Delete
+    }
+
     fn may_notify(&self) -> bool {
         !self.no_notify && !self.dry_run
     }

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use crate::key::Outcome;
 
-/// How the last run of a tool ended.
+/// How the last run of a tool ended: the entry by the tool's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastRun {
     /// When it started.
@@ -45,6 +45,11 @@ pub struct LastBackup {
     pub dumped_bytes: u64,
     /// Rows of all tables.
     pub rows: u64,
+}
+
+impl LastBackup {
+    /// The name of its entry.
+    pub const ENTRY: &str = "last-backup";
 }
 
 /// What the store held when it was last looked through.

@@ -62,6 +62,11 @@ pub(crate) struct Args {
 }
 
 impl Arguments for Args {
+    /// What became of its mail is written down by the mailer.
+    fn is_the_job(&self) -> bool {
+        false
+    }
+
     fn common(&self) -> &CommonArgs {
         &self.common
     }

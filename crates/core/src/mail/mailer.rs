@@ -131,6 +131,12 @@ impl Mailer {
         Ok(delivery)
     }
 
+    /// Whether a mail would get through now, as far as the login, without sending one. Tells until when the server's
+    /// certificate is valid, where it has one.
+    pub async fn knock(&self) -> Result<Option<OffsetDateTime>, SmtpError> {
+        smtp::knock(&self.settings, Patience { step: STEP, until: Instant::now() + STEP }).await
+    }
+
     fn encode(&self, message: &Message, now: OffsetDateTime) -> Result<(Slip, Vec<u8>), Delivery> {
         let Mail { from, recipients, .. } = &self.settings;
         let to: Vec<Address> = recipients.iter().map(|mailbox| mailbox.email.clone()).collect();

@@ -5,6 +5,7 @@ use askama::Template;
 use super::clean;
 use super::parts::Section;
 use super::report::Report;
+use super::thread::Place;
 use crate::figures;
 
 /// A mail without its addresses: what there is to send.
@@ -18,6 +19,8 @@ pub struct Message {
     pub html: String,
     /// What goes with it.
     pub attachments: Vec<Attachment>,
+    /// The mails that it belongs with.
+    pub place: Place,
 }
 
 /// A file that goes with a mail.
@@ -86,7 +89,7 @@ impl Report {
         // ever otherwise, a bare mail is worth more than none.
         let bare = |_| format!("{}\n{}\n", self.headline, self.safety);
         let (text, html) = (text.unwrap_or_else(bare), html.unwrap_or_default());
-        Message { subject, text, html, attachments: self.attachments }
+        Message { subject, text, html, attachments: self.attachments, place: self.place }
     }
 
     /// `❌ Backup FAILED: eleganttex on db (a few words)`.

@@ -5,6 +5,7 @@ use lettre::message::{Attachment as Attached, Mailbox, Mailboxes, MultiPart, Sin
 use time::OffsetDateTime;
 
 use super::message::Message;
+use super::thread::{Place, Thread};
 
 /// RFC 3834: nobody's out-of-office answer is wanted.
 #[derive(Clone)]
@@ -44,19 +45,20 @@ pub(super) fn encode(
         })
     };
     let to: Mailboxes = to.iter().cloned().collect();
-    let mail = lettre::Message::builder()
+    let (thread, first) = match &message.place {
+        Place::Alone => (Thread::new(now), None),
+        Place::First(thread) => (thread.clone(), None),
+        Place::Later(thread) => (Thread::new(now), Some(thread.message_id(&from.email))),
+    };
+    let mut mail = lettre::Message::builder()
         .from(from.clone())
         .mailbox(lettre::message::header::To::from(to))
         .subject(message.subject.clone())
         .date(now.into())
-        .message_id(Some(message_id(from, now)))
-        .header(AutoSubmitted)
-        .multipart(body)?;
-    Ok(mail.formatted())
-}
-
-/// Unlike any other by the instant and the process; at the sender's domain, as spam filters expect, which the host name of
-/// a container is not.
-fn message_id(from: &Mailbox, now: OffsetDateTime) -> String {
-    format!("<{}.{}@{}>", now.unix_timestamp_nanos(), std::process::id(), from.email.domain())
+        .message_id(Some(thread.message_id(&from.email)))
+        .header(AutoSubmitted);
+    if let Some(first) = first {
+        mail = mail.in_reply_to(first.clone()).references(first);
+    }
+    Ok(mail.multipart(body)?.formatted())
 }

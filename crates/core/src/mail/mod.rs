@@ -17,6 +17,7 @@ mod outbox;
 mod parts;
 mod report;
 mod smtp;
+mod thread;
 
 pub use kind::Kind;
 pub use mailer::{Delivery, LastMail, Mailer, Undelivered, waiting_mails};
@@ -24,3 +25,4 @@ pub use message::{Attachment, Message};
 pub use parts::{Bar, Check, Fact, State, Step};
 pub use report::{Origin, Report};
 pub use smtp::{Passed, SmtpError, Stage};
+pub use thread::{Place, Thread};

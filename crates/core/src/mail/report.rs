@@ -9,6 +9,7 @@ use super::clean::{self, Excerpt, escaped_len as escaped};
 use super::kind::Kind;
 use super::message::Attachment;
 use super::parts::{Bar, Check, DrawnBar, Fact, Section, Step};
+use super::thread::Place;
 use crate::figures;
 
 const SENTENCE: usize = 500;
@@ -47,6 +48,7 @@ pub struct Report {
     pub(super) brief: String,
     pub(super) sections: Vec<Section>,
     pub(super) attachments: Vec<Attachment>,
+    pub(super) place: Place,
     /// How many parts found no room.
     pub(super) left_out: usize,
     room: Room,
@@ -63,6 +65,7 @@ impl Report {
             brief: String::new(),
             sections: Vec::new(),
             attachments: Vec::new(),
+            place: Place::Alone,
             left_out: 0,
             room: Room(Room::ALL),
         }
@@ -144,6 +147,13 @@ impl Report {
     #[must_use]
     pub fn attach(mut self, attachment: Attachment) -> Self {
         self.attachments.push(attachment);
+        self
+    }
+
+    /// Where it stands among the mails that it belongs with.
+    #[must_use]
+    pub fn in_thread(mut self, place: Place) -> Self {
+        self.place = place;
         self
     }
 

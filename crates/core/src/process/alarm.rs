@@ -4,9 +4,25 @@
 
 use std::io::IsTerminal;
 
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
 use super::{Exit, Tool, clock, logging};
+use crate::journal::Journal;
 use crate::mail::{Mailer, Origin, Report, Step};
 use crate::settings::{Environment, Mail, Places, Reader};
+
+/// A tool that runs every hour does not mail the same words every hour. Less than a day, so that a nightly job tells every
+/// night.
+const AGAIN_AFTER: Duration = Duration::hours(20);
+
+/// What was last told of a tool.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    words: String,
+}
 
 /// Tells of the failure, unless a person at a terminal has just read it.
 pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
@@ -21,9 +37,15 @@ pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
         log::warn!("nobody is told by mail: BACKUP_NOTIFICATION_EMAIL is not set, or the mail settings are wrong too");
         return;
     };
+    let (journal, entry) = (Journal::new(&places.state), format!("alarm-{}", tool.name));
+    let told = Told { at: clock::now(), words: logging::redact(text) };
+    let last: Option<Told> = journal.read(&entry);
+    if last.is_some_and(|last| last.words == told.words && (told.at - last.at).abs() < AGAIN_AFTER) {
+        log::info!("a mail has told of this already");
+        return;
+    }
     let named = |name| environment.get(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-    let now = clock::now();
-    let origin = Origin::new(tool.name, named("DB_NAME"), named("DB_HOST"), now);
+    let origin = Origin::new(tool.name, named("DB_NAME"), named("DB_HOST"), told.at);
     let (headline, safety) = match exit {
         Exit::Config => (
             "could not start: a setting is wrong.",
@@ -33,12 +55,15 @@ pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
     };
     let report = Report::new(tool.failure.clone(), origin, format!("{} {headline}", tool.name))
         .safety(safety)
-        .details("What is wrong", logging::redact(text).as_bytes())
+        .details("What is wrong", told.words.as_bytes())
         .steps("What to do", hint.map(Step::say))
         .steps("Then", [Step::run("Try again by hand:", format!("docker-compose exec backup {}", tool.name))]);
     let mailer = Mailer::new(settings, &places.state);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => drop(runtime.block_on(mailer.send(&report.render(), now))),
-        Err(error) => log::error!("cannot send a mail: {error}"),
+        Ok(runtime) => drop(runtime.block_on(mailer.send(&report.render(), told.at))),
+        Err(error) => return log::error!("cannot send a mail: {error}"),
+    }
+    if let Err(error) = journal.write(&entry, &told) {
+        log::debug!("{error}: the next run tells of it again");
     }
 }

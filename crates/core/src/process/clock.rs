@@ -10,7 +10,7 @@ pub fn now() -> OffsetDateTime {
 }
 
 /// What is wrong with `TZ`, if anything: the C library takes an unknown name for UTC without a word.
-pub(super) fn zone_problem(tz: Option<&str>) -> Option<String> {
+pub fn zone_problem(tz: Option<&str>) -> Option<String> {
     let name = tz?.strip_prefix(':').unwrap_or(tz?);
     // A zone spelled out by POSIX rules (`CET-1CEST`) holds digits after its letters and needs no file.
     let spelled_out = name.contains(|c: char| c.is_ascii_digit()) && !name.contains('/');

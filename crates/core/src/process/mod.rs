@@ -7,6 +7,7 @@ mod alarm;
 mod bounds;
 mod clock;
 mod exit;
+mod last_run;
 mod lock;
 mod logging;
 mod output;
@@ -25,7 +26,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 pub use bounds::{Bounds, Cut};
-pub use clock::now;
+pub use clock::{now, zone_problem};
 pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
 pub use lock::{Lock, LockError};
 pub use progress::Progress;
@@ -74,6 +75,12 @@ pub trait Arguments: Parser {
 
     /// Whether a failure may be mailed.
     fn may_notify(&self) -> bool {
+        true
+    }
+
+    /// Whether this run is the tool's job, so that how it ended is written down for the health check. A run that only looks
+    /// is not.
+    fn is_the_job(&self) -> bool {
         true
     }
 
@@ -151,19 +158,20 @@ pub fn run<A: Arguments, E: Failure + 'static>(
         }
     };
     let common = arguments.common().clone();
-    let may_notify = arguments.may_notify();
+    let (may_notify, is_the_job) = (arguments.may_notify(), arguments.is_the_job());
+    let started = clock::now();
     let ended = start_and_run(tool, &common, |context| async move {
         let finish = job(arguments, &context).await;
         finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
     });
-    let exit = match ended {
+    let (exit, error) = match ended {
         Ok(finish) => {
             if common.json {
                 output::print_line(&document(tool, finish.exit, finish.document));
             } else if let Some(line) = finish.line {
                 output::print_line(&line);
             }
-            finish.exit
+            (finish.exit, None)
         }
         Err(error) => {
             let text = chain(&*error);
@@ -183,9 +191,12 @@ pub fn run<A: Arguments, E: Failure + 'static>(
                 };
                 output::print_line(&document(tool, error.exit(), members));
             }
-            error.exit()
+            (error.exit(), Some(logging::redact(&text)))
         }
     };
+    if is_the_job {
+        last_run::write_down(tool, started, exit, error.as_deref());
+    }
     log::logger().flush();
     exit.into()
 }

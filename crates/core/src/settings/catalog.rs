@@ -111,6 +111,12 @@ settings! {
 
     #[Health] HEALTH_MAX_BACKUP_AGE_HOURS = "26", "26", "a newest backup older than this means that backups have stopped: cleanup then deletes nothing";
 
+    #[Health] HEALTH_DISK_MAX_PERCENT = "90", "90", "a disk fuller than this is a fault";
+    #[Health] HEALTH_LOG_MAX_MB = "100", "100", "log files larger than this together mean that they are not rotated";
+    #[Health] HEALTH_TEMP_MAX_MB = "500", "500", "more scratch files than this, while no restore test runs, were left behind";
+    #[Health] HEALTH_REMINDER_HOURS = "24", "24", "how often a fault that lasts is mailed again; warnings seven times as seldom";
+    #[Health] HEALTH_CRONTAB = "/etc/crontab", "/etc/crontab", "the crontab that starts the tools: where it names them, a cron daemon must run";
+
     #[Mail] BACKUP_NOTIFICATION_EMAIL, "admin@example.com", "who is told; several with commas between (unset: nobody)";
     #[Mail] BACKUP_NOTIFY_ON = "all", "failure", "all, or failure: no mail for the daily success";
     #[Mail] MAIL_SMTP_SERVER = "smtp.gmail.com", "smtp.gmail.com", "the mail server";

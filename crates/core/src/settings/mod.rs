@@ -8,6 +8,7 @@
 mod catalog;
 mod database;
 mod environment;
+mod health;
 mod limits;
 mod mail;
 mod places;
@@ -21,6 +22,7 @@ mod tests;
 pub use catalog::{ALL, Group, Setting};
 pub use database::Database;
 pub use environment::{EnvFileError, Environment};
+pub use health::Health;
 pub use limits::{Compression, Limits};
 pub use mail::{Mail, NotifyOn, Recipients, SmtpSecurity};
 pub use places::Places;

@@ -10,7 +10,7 @@ mod tls;
 mod wire;
 
 pub use error::{SmtpError, Stage};
-pub(in crate::mail) use session::{Verdict, converse};
+pub(in crate::mail) use session::{Verdict, converse, knock};
 
 use std::time::Duration;
 

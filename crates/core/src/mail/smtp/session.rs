@@ -9,8 +9,10 @@ use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
 use lettre::transport::smtp::response::Response;
+use time::OffsetDateTime;
 use tokio::net::TcpStream;
 
+use super::certificate::Certificate;
 use super::wire::{self, Wire};
 use super::{Listener, Passed, Patience, SmtpError, Stage, tls};
 use crate::mail::clean;
@@ -40,14 +42,28 @@ pub(in crate::mail) async fn converse(
     patience: Patience,
     listener: Listener<'_>,
 ) -> Result<Vec<(Address, Verdict)>, SmtpError> {
-    let mut connection = open(settings, patience, &mut *listener).await?;
+    let Opened { mut connection, .. } = open(settings, patience, &mut *listener).await?;
     let verdicts = hand_over(&mut connection, settings, recipients, raw, patience, &mut *listener).await?;
     // The mail is the server's; whether it hears us leave makes no difference.
     let _ = tokio::time::timeout(Duration::from_secs(2), connection.quit()).await;
     Ok(verdicts)
 }
 
-async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Result<AsyncSmtpConnection, SmtpError> {
+/// Goes the whole way but hands over no mail. Tells until when the server's certificate is valid, where it has one.
+pub(in crate::mail) async fn knock(settings: &Mail, patience: Patience) -> Result<Option<OffsetDateTime>, SmtpError> {
+    let Opened { mut connection, certificate } = open(settings, patience, &mut |_| {}).await?;
+    // As above: it has shown what there is to see.
+    let _ = tokio::time::timeout(Duration::from_secs(2), connection.quit()).await;
+    Ok(certificate.map(|certificate| certificate.valid_until))
+}
+
+/// A conversation that may begin, and the certificate that it is encrypted by.
+struct Opened {
+    connection: AsyncSmtpConnection,
+    certificate: Option<Certificate>,
+}
+
+async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Result<Opened, SmtpError> {
     let server = settings.server.as_str();
     let mut pass = |stage, found: String| listener(Passed { stage, found: clean::line(&found, 300) });
 
@@ -62,17 +78,20 @@ async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Re
 
     let name = client_name(&tcp);
     let ca_file = settings.ca_file.as_deref();
+    let mut certificate = None;
     let wire = match settings.security {
         SmtpSecurity::None => Wire::plain(tcp),
         SmtpSecurity::Tls => {
             let tls = patience.wait(Stage::Tls, tls::encrypt(tcp, server, ca_file)).await?;
             pass(Stage::Tls, tls::describe(&tls));
+            certificate = tls::certificate(&tls);
             Wire::encrypted(tls, Vec::new())
         }
         SmtpSecurity::StartTls => {
             let greeting = patience.wait(Stage::Greet, wire::ask_for_tls(&mut tcp, server, &name)).await?;
             let tls = patience.wait(Stage::Tls, tls::encrypt(tcp, server, ca_file)).await?;
             pass(Stage::Tls, tls::describe(&tls));
+            certificate = tls::certificate(&tls);
             Wire::encrypted(tls, greeting)
         }
     };
@@ -96,7 +115,7 @@ async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Re
         patience.wait(Stage::LogIn, log_in).await?;
         pass(Stage::LogIn, format!("logged in as {user}"));
     }
-    Ok(connection)
+    Ok(Opened { connection, certificate })
 }
 
 async fn hand_over(

@@ -32,13 +32,17 @@ pub(super) fn describe(stream: &TlsStream<TcpStream>) -> String {
         Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
         _ => "TLS",
     };
-    let leaf = connection.peer_certificates().and_then(|chain| Certificate::read(chain.first()?));
-    match leaf {
+    match certificate(stream) {
         Some(Certificate { issuer, valid_until }) => {
             format!("{version}, certificate of {issuer}, valid until {}", valid_until.date())
         }
         None => version.to_owned(),
     }
+}
+
+/// The server's certificate, as far as it can be read.
+pub(super) fn certificate(stream: &TlsStream<TcpStream>) -> Option<Certificate> {
+    stream.get_ref().1.peer_certificates().and_then(|chain| Certificate::read(chain.first()?))
 }
 
 fn config(ca_file: Option<&Path>) -> Result<ClientConfig, SmtpError> {

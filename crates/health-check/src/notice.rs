@@ -1,0 +1,175 @@
+//! What a person is told, and when.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::time::Duration;
+
+use backup_core::figures;
+use backup_core::mail::{Check, Kind, Mailer, Origin, Place, Report as Mail, State, Step};
+use backup_core::process::{Context, now};
+
+use crate::alert::{Open, Say, decide};
+use crate::finding::{Finding, Name};
+use crate::settings::Settings;
+use crate::watch::Watch;
+
+/// As much of a log as is read for a mail.
+const LOG_BYTES: u64 = 8 << 10;
+
+/// Sends what earlier runs could not: first of all, so that mails come in their order, and so that it is known whether they
+/// get through.
+pub(crate) async fn send_waiting(settings: &Settings) {
+    if let Some(mail) = &settings.mail {
+        Mailer::new(mail.clone(), &settings.places.state).send_waiting(now()).await;
+    }
+}
+
+/// Mails what is to be told, to whom the settings name.
+pub(crate) async fn tell(settings: &Settings, context: &Context, findings: &[Finding]) {
+    let Some(mail) = &settings.mail else {
+        return log::info!("BACKUP_NOTIFICATION_EMAIL is not set: nobody is told");
+    };
+    let mailer = Mailer::new(mail.clone(), &settings.places.state);
+    let Some(watch) = Watch::take(&settings.places) else {
+        return log::info!("another run tells at this moment");
+    };
+    let (open, say) = decide(watch.open.as_ref(), findings, now(), settings.health.reminder);
+    match &say {
+        Some(say) => {
+            let letter = Letter { settings, context, findings, before: watch.open.as_ref(), open: open.as_ref() };
+            mailer.send(&letter.write(say).render(), now()).await;
+        }
+        None => log::debug!("nothing is to be told"),
+    }
+    watch.keep(open.as_ref());
+}
+
+struct Letter<'l> {
+    settings: &'l Settings,
+    context: &'l Context,
+    findings: &'l [Finding],
+    /// What was known before this run, and what is known now.
+    before: Option<&'l Open>,
+    open: Option<&'l Open>,
+}
+
+impl Letter<'_> {
+    fn write(&self, say: &Say) -> Mail {
+        match say {
+            Say::Alert { worse } => self.alert(worse),
+            Say::Reminder => self.reminder(),
+            Say::Eased => self.over("Nothing is broken any more; some things are still odd"),
+            Say::Recovered => self.over("All is well again"),
+        }
+    }
+
+    fn begin(&self, kind: Kind, headline: &str) -> Mail {
+        let tool = concat!("health-check ", env!("CARGO_PKG_VERSION"));
+        let database = &self.settings.database;
+        let origin = Origin::new(tool, database.name.as_str(), &database.host, self.context.started);
+        let place = match (self.before, self.open) {
+            (None, Some(open)) => Place::First(open.thread.clone()),
+            (Some(open), _) => Place::Later(open.thread.clone()),
+            (None, None) => Place::Alone,
+        };
+        Mail::new(kind, origin, headline).in_thread(place).safety(self.safety())
+    }
+
+    fn alert(&self, worse: &[Name]) -> Mail {
+        let found = |name: &Name| self.findings.iter().find(|finding| finding.name == *name);
+        let new: Vec<&Finding> = worse.iter().filter_map(found).collect();
+        let headline = match new.as_slice() {
+            [one] => format!("{}: {}.", one.name.word(), one.fact.trim_end_matches('.')),
+            several => format!(
+                "{} checks found something wrong: {}.",
+                several.len(),
+                names(several.iter().map(|found| found.name))
+            ),
+        };
+        let mail = self.begin(Kind::HealthAlert, &headline).in_subject(names(new.iter().map(|found| found.name)));
+        self.body(mail)
+    }
+
+    fn reminder(&self) -> Mail {
+        let problems = self.open.iter().flat_map(|open| open.problems.keys().copied());
+        let known = names(problems);
+        let since = self.open.map(|open| figures::instant(open.since)).unwrap_or_default();
+        let headline = format!("Still not well, since {since}: {known}.");
+        self.body(self.begin(Kind::HealthAlert, &headline).in_subject(format!("still: {known}")))
+    }
+
+    fn over(&self, what: &str) -> Mail {
+        let lasted =
+            self.before.map(|open| Duration::try_from(now() - open.since).unwrap_or_default()).unwrap_or_default();
+        let were = names(self.before.iter().flat_map(|open| open.problems.keys().copied()));
+        let headline = format!("{what}, after {}.", figures::duration(lasted));
+        let mail = self.begin(Kind::HealthRecovered, &headline).in_subject(format!("was: {were}"));
+        mail.checks("The checks", self.checks())
+    }
+
+    /// Every check, and the ends of the logs that say more about those that are not well.
+    fn body(&self, mail: Mail) -> Mail {
+        let mail = mail.checks("The checks", self.checks());
+        let steps = [Step::run("When it is mended, look again:", "docker-compose exec backup health-check")];
+        let mail = mail.steps("Then", steps);
+        let mut logs = Vec::new();
+        for finding in self.findings.iter().filter(|finding| finding.state != State::Ok) {
+            let log = log_of(finding.name);
+            if !logs.contains(&log) {
+                logs.push(log);
+            }
+        }
+        logs.iter().fold(mail, |mail, log| mail.log_tail(format!("The end of {log}"), &self.end_of(log)))
+    }
+
+    fn checks(&self) -> impl Iterator<Item = Check> {
+        self.findings.iter().map(|finding| {
+            let known = self.open.and_then(|open| open.problems.get(&finding.name));
+            let since = known.filter(|problem| problem.since < self.context.started);
+            let since =
+                since.map(|problem| format!(" (since {})", figures::instant(problem.since))).unwrap_or_default();
+            let check = Check::new(finding.name.word(), finding.state, format!("{}{since}", finding.fact));
+            match &finding.advice {
+                Some(advice) => check.advise(advice.step()),
+                None => check,
+            }
+        })
+    }
+
+    /// The first question of whoever reads it: are there backups?
+    fn safety(&self) -> String {
+        match self.findings.iter().find(|finding| finding.name == Name::RecentBackup) {
+            Some(backup) if backup.state < State::Critical => format!("There is a backup: {}.", backup.fact),
+            Some(backup) => format!("About the backups: {}.", backup.fact),
+            None => "This run did not look at the backups.".to_owned(),
+        }
+    }
+
+    fn end_of(&self, log: &str) -> Vec<u8> {
+        let read = || {
+            let mut file = File::open(self.settings.places.logs.join(log))?;
+            let start = file.metadata()?.len().saturating_sub(LOG_BYTES);
+            file.seek(SeekFrom::Start(start))?;
+            let mut end = Vec::new();
+            file.take(LOG_BYTES).read_to_end(&mut end)?;
+            Ok::<_, std::io::Error>(end)
+        };
+        // What cannot be read says nothing.
+        read().unwrap_or_default()
+    }
+}
+
+/// The log that says most about a check.
+fn log_of(name: Name) -> &'static str {
+    match name {
+        Name::RecentBackup => "backup.log",
+        Name::RestoreTest => "restore-test.log",
+        Name::Cron => "cleanup.log",
+        Name::Notifications => "notify.log",
+        _ => "health.log",
+    }
+}
+
+fn names(names: impl Iterator<Item = Name>) -> String {
+    names.map(Name::word).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,179 @@
+//! The machine: disks, files, cron, programs, settings.
+
+use std::fs::{self, File};
+use std::process::Stdio;
+
+use acceptance::programs;
+
+use super::*;
+
+#[test]
+fn a_disk_fuller_than_its_limit() {
+    let mut sandbox = healthy();
+    look(&sandbox, "disk").is_ok(" % full");
+    // Every disk that a test runs on is used to more than one percent.
+    sandbox.env("HEALTH_DISK_MAX_PERCENT", "1");
+    look(&sandbox, "disk").is_critical(" % full");
+}
+
+/// In a name space of its own, where a disk of one megabyte can be mounted over the state directory, and filled.
+#[test]
+fn a_small_disk_that_is_full_and_still_told_of() {
+    let sandbox = healthy();
+    let state = sandbox.home().join("state").display().to_string();
+    let script = format!(
+        "#!/bin/sh\nset -e\nmount -t tmpfs -o size=1m tmpfs '{state}'\n\
+         head -c 10m /dev/zero >'{state}/filler' 2>/dev/null || true\nexec \"$@\"\n"
+    );
+    let script = sandbox.write("small-disk", &script);
+    let spaces: &[&str] = if nix::unistd::geteuid().is_root() { &["--mount"] } else { &["--mount", "--map-root-user"] };
+    let unshare = programs::on_path("unshare").expect("`unshare` is there, as `setpriv` is: both are of util-linux");
+    let tool = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check");
+    let run = sandbox.command(unshare.to_str().unwrap()).args(spaces).arg("sh").arg(script).arg(tool);
+    let outcome = run.env("HEALTH_DISK_MAX_PERCENT", "90").run();
+    let fact = format!("CRITICAL  disk           the disk of {state} is 100 % full, 0 B are free");
+    let outcome = outcome.exits(1).prints(&fact);
+    // Nothing can be kept there, and a person is told all the same.
+    outcome.says("accepted for").says("the next run may tell the same again");
+    let letter = letters(&sandbox).pop().expect("a mail");
+    assert!(letter.text.contains("100 % full") && letter.subject.contains("(disk)"), "{}", letter.text);
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_to() {
+    let mut sandbox = healthy();
+    // Not even root writes there.
+    sandbox.env("BACKUP_TEMP_DIR", "/proc/self");
+    look(&sandbox, "disk").is_critical("/proc/self cannot be written to");
+}
+
+#[test]
+fn scratch_files_that_were_left_behind() {
+    let sandbox = healthy();
+    look(&sandbox, "temp").is_ok("0 files in");
+    let left = File::create(sandbox.write("temp/restore-test-1/data", "")).unwrap();
+    left.set_len(501 << 20).unwrap();
+    look(&sandbox, "temp").is_warning("the largest is restore-test-1/data, 501.0 MiB");
+    // While a restore test runs, they are its own.
+    let lock = File::create(sandbox.write("state/restore-test.lock", "")).unwrap();
+    lock.lock().unwrap();
+    look(&sandbox, "temp").is_ok("a restore test is under way");
+    drop(lock);
+    look(&sandbox, "temp").is_warning("501.0 MiB");
+}
+
+#[test]
+fn log_files_that_nobody_rotates() {
+    let mut sandbox = healthy();
+    look(&sandbox, "logs").is_ok("files in");
+    let log = fs::OpenOptions::new().append(true).open(sandbox.home().join("logs/backup.log")).unwrap();
+    log.set_len(101 << 20).unwrap();
+    look(&sandbox, "logs").is_warning("the largest is backup.log, 101.0 MiB");
+    sandbox.env("HEALTH_LOG_MAX_MB", "102");
+    look(&sandbox, "logs").is_ok("files in");
+}
+
+#[test]
+fn a_cron_daemon_that_is_killed() {
+    let sandbox = healthy();
+    look(&sandbox, "cron").is_ok("starts none of the tools here");
+    sandbox.write("crontab", "0 2 * * *  root  container job backup\n0 * * * *  root  container job health-check\n");
+    let mut cron = process_named(&sandbox, "cron");
+    look(&sandbox, "cron").is_ok("cron (process ");
+    cron.kill().unwrap();
+    // Dead and not yet waited for, it is still among the processes.
+    look_for_no_daemon(&sandbox, &cron);
+    cron.wait().unwrap();
+    look_for_no_daemon(&sandbox, &cron);
+    // A file is not believed.
+    sandbox.write("crond.pid", &std::process::id().to_string());
+    look_for_no_daemon(&sandbox, &cron);
+    sandbox.write("crontab", "# 0 2 * * *  root  container job backup\n");
+    look(&sandbox, "cron").is_ok("starts none of the tools here");
+}
+
+/// The machine that the tests run on may have a cron of its own.
+fn look_for_no_daemon(sandbox: &Sandbox, killed: &std::process::Child) {
+    let found = look(sandbox, "cron");
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let another = processes.filter(|pid| *pid != killed.id()).any(|pid| ["cron\n", "crond\n"].contains(&&*name(pid)));
+    if another {
+        assert!(!found.fact.contains(&format!("(process {})", killed.id())), "{found:?}");
+    } else {
+        found.is_critical("no cron daemon runs");
+    }
+}
+
+#[test]
+fn a_cleanup_that_failed() {
+    let sandbox = healthy();
+    make_older(&sandbox, 40);
+    sandbox.command("cleanup").arg("--no-notify").run().exits(1);
+    look(&sandbox, "cron").is_warning("the last cleanup, ");
+    sandbox.command("backup").arg("--no-notify").run().succeeds();
+    sandbox.command("cleanup").arg("--no-notify").run().succeeds();
+    look(&sandbox, "cron").is_ok("");
+}
+
+#[test]
+fn a_tool_that_was_removed_and_one_that_cannot_be_run() {
+    let sandbox = healthy();
+    // In a folder of its own, beside which nothing is.
+    let own = sandbox.home().join("alone/health-check");
+    fs::create_dir(sandbox.home().join("alone")).unwrap();
+    let built = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check");
+    fs::copy(built, &own).unwrap();
+    let tools = || {
+        let run = sandbox.command(own.to_str().unwrap()).args(["--no-notify", "--json", "--only", "tools"]);
+        found(&run.run(), "tools")
+    };
+    tools().is_ok("6 tools, and PostgreSQL's programs of version ");
+    fs::remove_file(sandbox.home().join("tools/cleanup")).unwrap();
+    tools().is_critical("missing, or not to be run: cleanup");
+    fs::set_permissions(sandbox.home().join("tools/notify"), PermissionsExt::from_mode(0o644)).unwrap();
+    tools().is_critical("missing, or not to be run: cleanup, notify");
+}
+
+#[test]
+fn postgresql_programs_that_are_missing_broken_or_of_another_version() {
+    let sandbox = healthy();
+    sandbox.shim("pg_dump", "#!/bin/sh\necho 'pg_dump (PostgreSQL) 9.6.24'\n");
+    look(&sandbox, "tools").is_critical("pg_dump is version 9.6.24, the server is ");
+    sandbox.shim("pg_dump", "#!/bin/sh\necho 'pg_dump (PostgreSQL) 99.1'\n");
+    look(&sandbox, "tools").is_warning("pg_dump is version 99.1, the server is ");
+    sandbox.shim("pg_dump", "#!/bin/sh\necho 'error while loading shared libraries: libpq.so.5' >&2\nexit 127\n");
+    look(&sandbox, "tools").is_critical("libpq.so.5");
+    sandbox.without_program("pg_dump");
+    look(&sandbox, "tools").is_critical("cannot find pg_dump in PG_BIN_DIR");
+}
+
+#[test]
+fn settings_that_will_hurt() {
+    let sandbox = healthy();
+    look(&sandbox, "settings").is_ok("none is odd");
+    let with = |settings: &[(&str, &str)]| {
+        let run = health(&sandbox).args(["--no-notify", "--json", "--only", "settings"]);
+        let run = settings.iter().fold(run, |run, (name, value)| run.env(name, value));
+        found(&run.run(), "settings")
+    };
+    let short = [("BACKUP_RETENTION_DAYS", "5"), ("BACKUP_WEEKLY_RETENTION", "2"), ("BACKUP_MONTHLY_RETENTION", "1")];
+    with(&short).is_warning("every backup is deleted after 28 days at most");
+    with(&[("BACKUP_WEEKLY_RETENTION", "4")]).is_warning("the weekly backups add nothing");
+    with(&[("TZ", "Europe/Nowhere")]).is_warning("TZ=Europe/Nowhere is not a time zone known here");
+    with(&[("HEALTH_REMINDER_HOUR", "12")]).is_warning("is HEALTH_REMINDER_HOURS meant?");
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let sandbox = healthy();
+    // `script` of util-linux-extra is not everywhere; Python is where the tests' own servers are.
+    let tool = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check");
+    let python = programs::server_from_pypi("python");
+    let pty = format!("import pty, sys; sys.exit(pty.spawn(['{}', '--no-notify']) >> 8)", tool.display());
+    let mut command = sandbox.command(python.to_str().unwrap()).args(["-c", &pty]);
+    command = command.stdout(Stdio::from(File::create(sandbox.home().join("terminal")).unwrap()));
+    command.run().succeeds();
+    let shown = fs::read_to_string(sandbox.home().join("terminal")).unwrap();
+    assert!(shown.contains("\u{1b}[32mok\u{1b}[0m        recent-backup"), "{shown}");
+}

@@ -1,0 +1,169 @@
+//! `health-check`: each check made to fail for real, what is told and when, and what scripts get.
+
+mod alerts;
+mod backups;
+mod hanging;
+mod machine;
+mod results;
+mod servers;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+
+use acceptance::mail::Letter;
+use acceptance::sandbox::{Outcome, Run, Sandbox};
+use backup_core::key::{BackupId, Layout, Outcome as TestOutcome, RecordId, Tier};
+use serde_json::Value;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
+/// The tools that a complete installation has. They are looked for, not run.
+const TOOLS: [&str; 6] = ["backup", "cleanup", "restore-test", "notify", "health-check", "restore"];
+
+/// A sandbox in which all is well: a backup, a restore test that passed, every tool.
+fn healthy() -> Sandbox {
+    healthy_on(Sandbox::new())
+}
+
+fn healthy_on(mut sandbox: Sandbox) -> Sandbox {
+    install(&mut sandbox);
+    // Whatever cron, and however full a disk, the machine has that the tests run on.
+    let crontab = sandbox.home().join("crontab").display().to_string();
+    sandbox.env("HEALTH_CRONTAB", &crontab).env("HEALTH_DISK_MAX_PERCENT", "100");
+    sandbox.database().sql("CREATE TABLE orders AS SELECT generate_series(1, 1000) AS id");
+    sandbox.command("backup").arg("--no-notify").run().succeeds();
+    seed_test(&sandbox, hours_ago(48), TestOutcome::Passed);
+    sandbox
+}
+
+/// Puts every tool on `PATH`.
+fn install(sandbox: &mut Sandbox) {
+    let folder = sandbox.home().join("tools");
+    for tool in TOOLS {
+        let program = sandbox.write(&format!("tools/{tool}"), "#!/bin/sh\n");
+        std::fs::set_permissions(program, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", folder.display(), sandbox.value("PATH").unwrap());
+    sandbox.env("PATH", &path);
+}
+
+fn layout(sandbox: &Sandbox) -> Layout {
+    Layout::new("db-backups".parse().unwrap(), sandbox.database().name().parse().unwrap())
+}
+
+fn hours_ago(hours: i64) -> PrimitiveDateTime {
+    let then = OffsetDateTime::now_utc() - time::Duration::hours(hours);
+    PrimitiveDateTime::new(then.date(), then.time().replace_nanosecond(0).unwrap())
+}
+
+/// The record that a restore test leaves in the store.
+fn seed_test(sandbox: &Sandbox, tested: PrimitiveDateTime, outcome: TestOutcome) {
+    let key = layout(sandbox).record_key(&RecordId { tested, backup: tested, outcome });
+    let document = serde_json::json!({
+        "database": sandbox.database().name(), "backup": "s3://b/k", "tested": "2025-02-01T03:00:00Z",
+        "outcome": outcome, "finding": "public.orders: 999 rows restored.", "restore_seconds": 192.5,
+    });
+    sandbox.store().seed(&key, document.to_string().as_bytes());
+}
+
+/// Gives the newest backup another time, and its new key.
+fn make_older(sandbox: &Sandbox, hours: i64) -> String {
+    let newest = newest(sandbox);
+    let key = layout(sandbox).key(BackupId { taken: hours_ago(hours), tier: Tier::Daily });
+    sandbox.store().seed(&key, &sandbox.store().read(&newest));
+    sandbox.store().remove(&newest);
+    // What a run wrote down to have made would be missed.
+    let _ = std::fs::remove_file(sandbox.home().join("state/last-backup.json"));
+    key
+}
+
+fn newest(sandbox: &Sandbox) -> String {
+    let daily = sandbox.store().keys().into_iter().filter(|key| key.starts_with("db-backups/daily/"));
+    daily.max().expect("there is a backup")
+}
+
+fn health(sandbox: &Sandbox) -> Run<'_> {
+    sandbox.command("health-check")
+}
+
+/// A look at one check, of which nobody is told.
+fn look(sandbox: &Sandbox, check: &str) -> Found {
+    found(&health(sandbox).args(["--no-notify", "--json", "--only", check]).run(), check)
+}
+
+/// What a check found.
+#[derive(Debug)]
+struct Found {
+    state: String,
+    fact: String,
+    advice: String,
+    report: String,
+}
+
+impl Found {
+    fn is(&self, state: &str, fact: &str) {
+        assert!(self.state == state && self.fact.contains(fact), "expected {state}: {fact}\n{self:?}\n{}", self.report);
+        assert_eq!(self.advice.is_empty(), state == "ok", "{self:?}");
+    }
+
+    fn is_critical(&self, fact: &str) {
+        self.is("critical", fact);
+    }
+
+    fn is_warning(&self, fact: &str) {
+        self.is("warning", fact);
+    }
+
+    fn is_ok(&self, fact: &str) {
+        self.is("ok", fact);
+    }
+}
+
+/// What one of the checks of a JSON result found; the exit code must be that of the worst.
+fn found(outcome: &Outcome, check: &str) -> Found {
+    let document = outcome.json();
+    let healthy = document["state"] != "critical";
+    assert_eq!(outcome.code, Some(i32::from(!healthy)), "{}", outcome.report());
+    let checks = document["checks"].as_array().unwrap();
+    let found = checks.iter().find(|found| found["name"] == check);
+    let found = found.unwrap_or_else(|| panic!("no check of this name: {check}\n{}", outcome.report()));
+    let text = |member: &str| found[member].as_str().unwrap_or_default().to_owned();
+    Found { state: text("state"), fact: text("fact"), advice: text("advice"), report: outcome.report() }
+}
+
+/// The mails so far.
+fn letters(sandbox: &Sandbox) -> Vec<Letter> {
+    sandbox.mail().messages().iter().map(acceptance::mail::Message::letter).collect()
+}
+
+fn state_file(sandbox: &Sandbox) -> Option<Value> {
+    let text = std::fs::read(sandbox.home().join("state/health-alert.json")).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// A program that runs until it is killed, under this name.
+fn process_named(sandbox: &Sandbox, name: &str) -> std::process::Child {
+    let folder = sandbox.home().join("daemons");
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join(name);
+    acceptance::lifeline::write_executable(&program, "#!/bin/sh\necho up\nread forever\n").unwrap();
+    let mut command: Command = acceptance::lifeline::command(Path::new(&program), "KILL", None);
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut process = acceptance::lifeline::spawn(command).unwrap();
+    // Its name is its own once it speaks.
+    let mut line = [0; 3];
+    std::io::Read::read_exact(process.stdout.as_mut().unwrap(), &mut line).unwrap();
+    process
+}
+
+#[test]
+fn where_all_is_well_it_says_so_and_mails_nothing() {
+    let sandbox = healthy();
+    let outcome = health(&sandbox).run().succeeds();
+    let outcome = outcome.prints("All is well.").prints("ok        recent-backup  the newest backup is ");
+    assert_eq!(outcome.stdout.lines().count(), 12, "{}", outcome.report());
+    assert!(!outcome.stdout.contains('\u{1b}'), "colours are for terminals\n{}", outcome.report());
+    assert_eq!(letters(&sandbox).len(), 0);
+    sandbox.assert_no_secret_leaked();
+    sandbox.assert_no_litter();
+}
