@@ -1,15 +1,16 @@
 //! What a person is told of a test: a certificate to file, or what differs and which backup can be trusted.
 
-use backup_core::figures;
-use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
-use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
-use backup_core::process::{Context, Failure, chain, now};
-use backup_core::store::Store;
 use std::time::Duration;
 
 use crate::error::Error;
 use crate::run::{Report, Run};
 use crate::verdict::Verdict;
+use backup_core::figures;
+use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::process::{Context, Failure, chain, now};
+use backup_core::store::Store;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// How long the search for the newest proven backup may take.
 const TIME_TO_LOOK: Duration = Duration::from_secs(20);
@@ -97,7 +98,7 @@ impl Letter<'_> {
 
     async fn failed(&self, report: &Report, differences: &[String]) -> Mail {
         let name = &self.run.settings.database.name;
-        let headline = format!("A backup of {name} is NOT good: {}", report.finding());
+        let headline = format!("A backup of {name} is NOT good: {}.", report.finding());
         let proven = self.newest_proven().await;
         let mail = self
             .begin(Kind::RestoreTestFailure, headline)
@@ -121,7 +122,7 @@ impl Letter<'_> {
 
     async fn inconclusive(&self, report: &Report, hint: Option<&str>) -> Mail {
         let name = &self.run.settings.database.name;
-        let headline = format!("The backup of {name} could not be tested here: {}", report.finding());
+        let headline = format!("The backup of {name} could not be tested here: {}.", report.finding());
         let proven = self.newest_proven().await;
         let mail = self
             .begin(Kind::RestoreTestInconclusive, headline)
@@ -137,7 +138,7 @@ impl Letter<'_> {
 
     async fn not_carried_out(&self, error: &Error) -> Mail {
         let name = &self.run.settings.database.name;
-        let headline = format!("No backup of {name} was tested: {}", chain(error));
+        let headline = format!("No backup of {name} was tested: {}.", chain(error));
         let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven().await };
         let hint = error.hint().map(|hint| Step::say(self.context.redact(&hint)));
         let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
@@ -170,10 +171,18 @@ async fn newest_proven(store: &Store, layout: &Layout) -> Option<(RecordId, Stri
     Some((record, store.address(&copy)))
 }
 
+/// Keys are in the container's local time.
+fn local(instant: PrimitiveDateTime) -> OffsetDateTime {
+    instant.assume_offset(now().offset())
+}
+
 impl Proven {
     fn safety(&self, first: &str) -> String {
         match &self.0 {
-            Some((record, _)) => format!("{first} The newest backup that is proven was taken at {}.", record.backup),
+            Some((record, _)) => {
+                let taken = figures::instant(local(record.backup));
+                format!("{first} The newest backup that is proven is of {taken}.")
+            }
             None => format!("{first} No backup of this database is proven."),
         }
     }
@@ -181,8 +190,8 @@ impl Proven {
     fn facts(&self) -> Vec<Fact> {
         let Some((record, copy)) = &self.0 else { return Vec::new() };
         vec![
-            Fact::new("Newest proven backup", record.backup.to_string()),
-            Fact::new("Proven at", record.tested.to_string()),
+            Fact::at("Newest proven backup", local(record.backup)),
+            Fact::at("Proven", local(record.tested)),
             Fact::new("Its copy", copy),
         ]
     }

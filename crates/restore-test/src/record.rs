@@ -13,7 +13,7 @@ use crate::run::Report;
 use crate::subject::Subject;
 use crate::verdict::Verdict;
 
-/// What was written down, by key.
+/// What was written down, by address.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(crate) copy: Option<String>,
@@ -39,13 +39,13 @@ pub(crate) async fn write_down(
     if matches!(outcome, Outcome::Passed | Outcome::Unproven) {
         let key = layout.key(BackupId { taken: tested, tier: Tier::RecoveryTests });
         match copy(&report.subject, store, &key, &unfinished).await {
-            Ok(()) => written.copy = Some(key),
+            Ok(()) => written.copy = Some(store.address(&key)),
             Err(error) => written.trouble("the tested backup was not copied", &error),
         }
     }
     let key = layout.record_key(&RecordId { tested, backup: id.taken, outcome });
     match put(report, store, layout, &key, mark, &unfinished).await {
-        Ok(()) => written.record = Some(key),
+        Ok(()) => written.record = Some(store.address(&key)),
         Err(error) => written.trouble("the result was not written to the store", &error),
     }
     unfinished.abort_all(store).await;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use backup_core::figures;
 use backup_core::footer::{DumpFacts, Footer};
 use backup_core::key::{BackupId, DatabaseName, Layout, Tier};
 use backup_core::process::Progress;
@@ -104,7 +105,8 @@ impl Subject {
         let whole = started.replace_nanosecond(0).unwrap_or(started);
         let taken = PrimitiveDateTime::new(whole.date(), whole.time());
         if taken != id.taken {
-            let what = format!("the key says that it was taken at {}, the backup itself says {taken}", id.taken);
+            let [key, itself] = [id.taken, taken].map(|taken| figures::instant(taken.assume_offset(started.offset())));
+            let what = format!("the key says that it was taken {key}, the backup itself says {itself}");
             return Err(Verdict::failed(what));
         }
         Ok(())

@@ -180,7 +180,7 @@ fn yesterdays_backup_under_todays_key_is_found() {
         .arg(&key)
         .run()
         .exits(1)
-        .says("the key says that it was taken at 2025-01-29 2:00:00");
+        .says("the key says that it was taken Wed 2025-01-29 02:00:00");
 }
 
 #[test]
