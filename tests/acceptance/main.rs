@@ -8,6 +8,7 @@ mod cleanup;
 mod docs;
 mod harness;
 mod health;
+mod layers;
 mod notify;
 mod restore_test;
 mod scan;

@@ -13,7 +13,7 @@
 //! | [`settings`] | what an operator can set, one struct per concern |
 //! | [`child`] | starting a program, and being sure that it ends |
 //! | [`store`] | the S3 client: upload, list, copy, read back, download |
-//! | [`postgres`] | PostgreSQL's client programs: the server's facts, a dump as a stream |
+//! | [`postgres`] | PostgreSQL's own programs: the server's facts, a dump and a restore as streams, the scratch server |
 //! | [`journal`] | what each tool last did and how it ended |
 //! | [`unfinished`] | uploads that were begun, for the run after a killed one |
 //! | [`mail`] | what happened → a message (subject, text, HTML) → SMTP |
