@@ -1,6 +1,7 @@
 //! The machine: disks, files, cron, programs, settings.
 
 use std::fs::{self, File};
+use std::path::PathBuf;
 use std::process::Stdio;
 
 use acceptance::programs;
@@ -16,6 +17,18 @@ fn a_disk_fuller_than_its_limit() {
     look(&sandbox, "disk").is_critical(" % full");
 }
 
+/// A command to be given, in name spaces of its own. Root may have them, and on most systems everybody.
+fn apart<'s>(sandbox: &'s Sandbox, spaces: &[&str]) -> Run<'s> {
+    let unshare = programs::on_path("unshare").expect("`unshare` is there, as `setpriv` is: both are of util-linux");
+    let as_root: &[&str] = if nix::unistd::geteuid().is_root() { &[] } else { &["--map-root-user"] };
+    sandbox.command(unshare.to_str().unwrap()).arg("--mount").args(as_root.iter().chain(spaces).copied())
+}
+
+/// Where the tool is, for scripts.
+fn built() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check")
+}
+
 /// In a name space of its own, where a disk of one megabyte can be mounted over the state directory, and filled.
 #[test]
 fn a_small_disk_that_is_full_and_still_told_of() {
@@ -26,10 +39,7 @@ fn a_small_disk_that_is_full_and_still_told_of() {
          head -c 10m /dev/zero >'{state}/filler' 2>/dev/null || true\nexec \"$@\"\n"
     );
     let script = sandbox.write("small-disk", &script);
-    let spaces: &[&str] = if nix::unistd::geteuid().is_root() { &["--mount"] } else { &["--mount", "--map-root-user"] };
-    let unshare = programs::on_path("unshare").expect("`unshare` is there, as `setpriv` is: both are of util-linux");
-    let tool = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check");
-    let run = sandbox.command(unshare.to_str().unwrap()).args(spaces).arg("sh").arg(script).arg(tool);
+    let run = apart(&sandbox, &[]).arg("sh").arg(script).arg(built());
     let outcome = run.env("HEALTH_DISK_MAX_PERCENT", "90").run();
     let fact = format!("CRITICAL  disk           the disk of {state} is 100 % full, 0 B are free");
     let outcome = outcome.exits(1).prints(&fact);
@@ -73,36 +83,33 @@ fn log_files_that_nobody_rotates() {
     look(&sandbox, "logs").is_ok("files in");
 }
 
+/// In a name space of its own, where no process is seen but those of the test: the machine may have a cron of its own.
 #[test]
 fn a_cron_daemon_that_is_killed() {
     let sandbox = healthy();
     look(&sandbox, "cron").is_ok("starts none of the tools here");
     sandbox.write("crontab", "0 2 * * *  root  container job backup\n0 * * * *  root  container job health-check\n");
-    let mut cron = process_named(&sandbox, "cron");
-    look(&sandbox, "cron").is_ok("cron (process ");
-    cron.kill().unwrap();
-    // Dead and not yet waited for, it is still among the processes.
-    look_for_no_daemon(&sandbox, &cron);
-    cron.wait().unwrap();
-    look_for_no_daemon(&sandbox, &cron);
     // A file is not believed.
-    sandbox.write("crond.pid", &std::process::id().to_string());
-    look_for_no_daemon(&sandbox, &cron);
+    sandbox.write("crond.pid", "1");
+    let cron = sandbox.home().join("cron");
+    acceptance::lifeline::write_executable(&cron, "#!/bin/sh\nwhile sleep 1; do :; done\n").unwrap();
+    let look_here = format!("'{}' --no-notify --json --only cron || true\n", built().display());
+    let script = [
+        format!("'{}' >/dev/null & cron=$!\n", cron.display()),
+        "until grep -qx cron /proc/$cron/comm; do :; done\n".to_owned(),
+        look_here.clone(),
+        "kill -KILL $cron\nwait $cron || true\n".to_owned(),
+        look_here,
+    ];
+    let script = sandbox.write("killing", &script.concat());
+    let outcome = apart(&sandbox, &["--pid", "--fork", "--mount-proc"]).arg("sh").arg(script).run().succeeds();
+    let documents: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents.len(), 2, "{}", outcome.report());
+    found_in(&documents[0], "cron", outcome.report()).is_ok("cron (process ");
+    found_in(&documents[1], "cron", outcome.report()).is_critical("no cron daemon runs");
+
     sandbox.write("crontab", "# 0 2 * * *  root  container job backup\n");
     look(&sandbox, "cron").is_ok("starts none of the tools here");
-}
-
-/// The machine that the tests run on may have a cron of its own.
-fn look_for_no_daemon(sandbox: &Sandbox, killed: &std::process::Child) {
-    let found = look(sandbox, "cron");
-    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let name = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let another = processes.filter(|pid| *pid != killed.id()).any(|pid| ["cron\n", "crond\n"].contains(&&*name(pid)));
-    if another {
-        assert!(!found.fact.contains(&format!("(process {})", killed.id())), "{found:?}");
-    } else {
-        found.is_critical("no cron daemon runs");
-    }
 }
 
 #[test]
@@ -122,8 +129,7 @@ fn a_tool_that_was_removed_and_one_that_cannot_be_run() {
     // In a folder of its own, beside which nothing is.
     let own = sandbox.home().join("alone/health-check");
     fs::create_dir(sandbox.home().join("alone")).unwrap();
-    let built = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check");
-    fs::copy(built, &own).unwrap();
+    fs::copy(built(), &own).unwrap();
     let tools = || {
         let run = sandbox.command(own.to_str().unwrap()).args(["--no-notify", "--json", "--only", "tools"]);
         found(&run.run(), "tools")
@@ -168,9 +174,8 @@ fn settings_that_will_hurt() {
 fn colours_are_for_terminals() {
     let sandbox = healthy();
     // `script` of util-linux-extra is not everywhere; Python is where the tests' own servers are.
-    let tool = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check");
     let python = programs::server_from_pypi("python");
-    let pty = format!("import pty, sys; sys.exit(pty.spawn(['{}', '--no-notify']) >> 8)", tool.display());
+    let pty = format!("import pty, sys; sys.exit(pty.spawn(['{}', '--no-notify']) >> 8)", built().display());
     let mut command = sandbox.command(python.to_str().unwrap()).args(["-c", &pty]);
     command = command.stdout(Stdio::from(File::create(sandbox.home().join("terminal")).unwrap()));
     command.run().succeeds();

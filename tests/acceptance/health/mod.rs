@@ -8,8 +8,6 @@ mod results;
 mod servers;
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::Command;
 
 use acceptance::mail::Letter;
 use acceptance::sandbox::{Outcome, Run, Sandbox};
@@ -124,11 +122,14 @@ fn found(outcome: &Outcome, check: &str) -> Found {
     let document = outcome.json();
     let healthy = document["state"] != "critical";
     assert_eq!(outcome.code, Some(i32::from(!healthy)), "{}", outcome.report());
-    let checks = document["checks"].as_array().unwrap();
-    let found = checks.iter().find(|found| found["name"] == check);
-    let found = found.unwrap_or_else(|| panic!("no check of this name: {check}\n{}", outcome.report()));
+    found_in(&document, check, outcome.report())
+}
+
+fn found_in(document: &Value, check: &str, report: String) -> Found {
+    let found = document["checks"].as_array().unwrap().iter().find(|found| found["name"] == check);
+    let found = found.unwrap_or_else(|| panic!("no check of this name: {check}\n{report}"));
     let text = |member: &str| found[member].as_str().unwrap_or_default().to_owned();
-    Found { state: text("state"), fact: text("fact"), advice: text("advice"), report: outcome.report() }
+    Found { state: text("state"), fact: text("fact"), advice: text("advice"), report }
 }
 
 /// The mails so far.
@@ -139,21 +140,6 @@ fn letters(sandbox: &Sandbox) -> Vec<Letter> {
 fn state_file(sandbox: &Sandbox) -> Option<Value> {
     let text = std::fs::read(sandbox.home().join("state/health-alert.json")).ok()?;
     serde_json::from_slice(&text).ok()
-}
-
-/// A program that runs until it is killed, under this name.
-fn process_named(sandbox: &Sandbox, name: &str) -> std::process::Child {
-    let folder = sandbox.home().join("daemons");
-    std::fs::create_dir_all(&folder).unwrap();
-    let program = folder.join(name);
-    acceptance::lifeline::write_executable(&program, "#!/bin/sh\necho up\nread forever\n").unwrap();
-    let mut command: Command = acceptance::lifeline::command(Path::new(&program), "KILL", None);
-    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
-    let mut process = acceptance::lifeline::spawn(command).unwrap();
-    // Its name is its own once it speaks.
-    let mut line = [0; 3];
-    std::io::Read::read_exact(process.stdout.as_mut().unwrap(), &mut line).unwrap();
-    process
 }
 
 #[test]

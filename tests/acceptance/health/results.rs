@@ -1,5 +1,6 @@
 //! What scripts, Docker and Prometheus get.
 
+use std::path::Path;
 use std::process::Command;
 
 use acceptance::programs;
