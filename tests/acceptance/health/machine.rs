@@ -150,6 +150,10 @@ fn postgresql_programs_that_are_missing_broken_or_of_another_version() {
     look(&sandbox, "tools").is_warning("pg_dump is version 99.1, the server is ");
     sandbox.shim("pg_dump", "#!/bin/sh\necho 'error while loading shared libraries: libpq.so.5' >&2\nexit 127\n");
     look(&sandbox, "tools").is_critical("libpq.so.5");
+    sandbox.shim("pg_dump", "#!/bin/sh\nexec @REAL@ \"$@\"\n");
+    look(&sandbox, "tools").is_ok("PostgreSQL's programs of version ");
+    sandbox.shim("psql", "#!/bin/sh\necho 'psql (PostgreSQL) 15.18'\n");
+    look(&sandbox, "tools").is_warning("psql 15.18 runs shell commands that somebody hid in a backup");
     sandbox.without_program("pg_dump");
     look(&sandbox, "tools").is_critical("cannot find pg_dump in PG_BIN_DIR");
 }

@@ -7,12 +7,14 @@
 mod client;
 mod dump;
 mod hints;
+mod psql_weakness;
 mod restore;
 mod scratch;
 mod server;
 
 pub use client::{Client, Program, Version};
 pub use dump::DumpStream;
+pub use psql_weakness::mended_psql;
 pub use restore::RestoreStream;
 pub use scratch::{Locale, Programs, Scratch, ScratchError};
 pub use server::{Role, Server};

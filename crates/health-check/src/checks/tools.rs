@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
-use backup_core::postgres::{PostgresError, Program, Programs, ScratchError, Version};
+use backup_core::postgres::{PostgresError, Program, Programs, ScratchError, Version, mended_psql};
 use nix::unistd::{AccessFlags, access};
 
 use crate::finding::{Finding, Name, Remark};
@@ -71,6 +71,7 @@ pub(crate) fn judge(facts: &Facts, served: Option<&Version>, server_programs: &R
             (Ok(version), Some(served)) => remarks.extend(of_client(name, version, served)),
             (Ok(_), None) => {}
         }
+        remarks.extend(version.as_ref().ok().filter(|_| *name == "psql").and_then(of_psql));
     }
     if let Err(error) = server_programs {
         let advice = error.hint().unwrap_or_else(|| "See whether its programs can be run.".to_owned());
@@ -82,6 +83,13 @@ pub(crate) fn judge(facts: &Facts, served: Option<&Version>, server_programs: &R
         remarks.push(Remark::ok(format!("{} tools, and PostgreSQL's programs of version {version}", TOOLS.len())));
     }
     Finding::new(Name::Tools, remarks, Vec::new())
+}
+
+/// Restores are made by it, of whatever stands in the store.
+fn of_psql(psql: &Version) -> Option<Remark> {
+    let mended = mended_psql(psql)?;
+    let fact = format!("psql {psql} runs shell commands that somebody hid in a backup (CVE-2026-18408)");
+    Some(Remark::warning(fact, format!("Update PostgreSQL's client programs, to {mended} or later.")))
 }
 
 fn of_client(name: &str, version: &Version, served: &Version) -> Option<Remark> {
@@ -122,10 +130,11 @@ mod tests {
     #[test]
     fn versions_must_be_able_to_dump_and_restore_the_server() {
         for (client, served, state) in [
-            ("15.18", Some("15.3"), State::Ok),
-            ("15.18", None, State::Ok),
+            ("15.19", Some("15.3"), State::Ok),
+            ("15.19", None, State::Ok),
+            ("15.18", None, State::Warning),
             ("14.9", Some("15.3"), State::Critical),
-            ("16.2", Some("15.3"), State::Warning),
+            ("16.15", Some("15.3"), State::Warning),
         ] {
             let served = served.map(version);
             let finding = judge(&facts(client), served.as_ref(), &Ok(()));
@@ -135,13 +144,13 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let finding = judge(&Facts { missing: vec!["cleanup", "notify"], ..facts("15.18") }, None, &Ok(()));
+        let finding = judge(&Facts { missing: vec!["cleanup", "notify"], ..facts("15.19") }, None, &Ok(()));
         assert_eq!(
             (finding.state, finding.fact.as_str()),
             (State::Critical, "missing, or not to be run: cleanup, notify")
         );
         let none = Err(ScratchError::NoPrograms { major: 15, others: [14].into() });
-        let finding = judge(&facts("15.18"), None, &none);
+        let finding = judge(&facts("15.19"), None, &none);
         let fact = "no restore test can be carried out: PostgreSQL 15, its server programs included, is not on this machine (there is 14)";
         assert_eq!((finding.state, finding.fact.as_str()), (State::Warning, fact));
     }
