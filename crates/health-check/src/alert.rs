@@ -48,6 +48,8 @@ pub(crate) enum Say {
     Alert { worse: Vec<Name> },
     /// Nothing has got worse, and what is wrong has lasted for long.
     Reminder,
+    /// These are not broken any more, others are.
+    Partly { over: Vec<Name> },
     /// Nothing is broken any more; what is left over is only odd.
     Eased,
     /// All is well again.
@@ -68,9 +70,12 @@ pub(crate) fn decide(
     reminder: Duration,
 ) -> (Option<Open>, Option<Say>) {
     let mut problems = before.map(|open| open.problems.clone()).unwrap_or_default();
-    let mut worse = Vec::new();
+    let (mut worse, mut over) = (Vec::new(), Vec::new());
     for &Finding { name, state, .. } in findings {
         let known = problems.remove(&name);
+        if state < State::Critical && known.as_ref().is_some_and(|known| known.state == State::Critical) {
+            over.push(name);
+        }
         if state == State::Ok {
             continue;
         }
@@ -89,8 +94,8 @@ pub(crate) fn decide(
     let mut open = Open { thread, since, told, problems };
     let say = if !worse.is_empty() {
         Some(Say::Alert { worse })
-    } else if before.is_some_and(Open::is_critical) && !open.is_critical() {
-        Some(Say::Eased)
+    } else if !over.is_empty() {
+        Some(if open.is_critical() { Say::Partly { over } } else { Say::Eased })
     } else {
         let interval = if open.is_critical() { reminder } else { reminder * WARNINGS_ARE_SELDOM };
         is_due(told, now, interval).then_some(Say::Reminder)
@@ -149,20 +154,22 @@ mod tests {
     }
 
     #[test]
-    fn what_gets_worse_is_told_and_what_gets_better_is_not_before_all_is() {
+    fn what_gets_worse_is_told_and_what_is_not_broken_any_more() {
         use State::{Critical, Ok, Warning};
         let said = told(&[
             (0, &[(Name::Disk, Warning), (Name::Cron, Ok)]),
             (1, &[(Name::Disk, Critical), (Name::Cron, Critical)]),
             (2, &[(Name::Disk, Warning), (Name::Cron, Critical)]),
             (3, &[(Name::Disk, Warning), (Name::Cron, Ok)]),
-            (4, &[(Name::Disk, Ok), (Name::Cron, Ok)]),
+            (4, &[(Name::Disk, Warning), (Name::Cron, Ok)]),
+            (5, &[(Name::Disk, Ok), (Name::Cron, Ok)]),
         ]);
         let expected = [
             Some(alert(&[Name::Disk])),
             Some(alert(&[Name::Disk, Name::Cron])),
-            None,
+            Some(Say::Partly { over: vec![Name::Disk] }),
             Some(Say::Eased),
+            None,
             Some(Say::Recovered),
         ];
         assert_eq!(said, expected);

@@ -58,6 +58,7 @@ impl Letter<'_> {
         match say {
             Say::Alert { worse } => self.alert(worse),
             Say::Reminder => self.reminder(),
+            Say::Partly { over } => self.partly(over),
             Say::Eased => self.over("Nothing is broken any more; some things are still odd"),
             Say::Recovered => self.over("All is well again"),
         }
@@ -96,6 +97,14 @@ impl Letter<'_> {
         let since = self.open.map(|open| figures::instant(open.since)).unwrap_or_default();
         let headline = format!("Still not well, since {since}: {known}.");
         self.body(self.begin(Kind::HealthAlert, &headline).in_subject(format!("still: {known}")))
+    }
+
+    fn partly(&self, over: &[Name]) -> Mail {
+        let over = names(over.iter().copied());
+        let broken = self.open.iter().flat_map(|open| &open.problems);
+        let still = names(broken.filter(|(_, problem)| problem.state == State::Critical).map(|(name, _)| *name));
+        let headline = format!("Not broken any more: {over}. Still broken: {still}.");
+        self.body(self.begin(Kind::HealthAlert, &headline).in_subject(format!("over: {over}; still: {still}")))
     }
 
     fn over(&self, what: &str) -> Mail {

@@ -76,8 +76,13 @@ fn what_gets_worse_is_told_at_once_in_the_same_conversation() {
     health(&sandbox).run().exits(1);
     sandbox.database().cluster().stop_immediate();
     health(&sandbox).run().exits(1);
+    // One of the two is over, which is not hidden behind the other.
+    sandbox.database().cluster().restart();
+    health(&sandbox).run().exits(1);
+    health(&sandbox).run().exits(1);
     let letters = letters(&sandbox);
-    assert_eq!(letters.len(), 2);
+    assert_eq!(letters.len(), 3);
+    assert!(letters[2].subject.ends_with("(over: database; still: recent-backup)"), "{}", letters[2].subject);
     assert!(letters[1].subject.ends_with("(database)"), "{}", letters[1].subject);
     assert_eq!(letters[1].header("References"), letters[0].header("Message-ID"));
     // Both stand in it, what is known with its beginning.
