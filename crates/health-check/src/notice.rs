@@ -9,6 +9,7 @@ use backup_core::mail::{Check, Kind, Mailer, Origin, Place, Report as Mail, Stat
 use backup_core::process::{Context, now};
 
 use crate::alert::{Open, Say, decide};
+use crate::figure::{self, Meaning};
 use crate::finding::{Finding, Name};
 use crate::settings::Settings;
 use crate::watch::Watch;
@@ -110,7 +111,10 @@ impl Letter<'_> {
     fn over(&self, what: &str) -> Mail {
         let lasted =
             self.before.map(|open| Duration::try_from(now() - open.since).unwrap_or_default()).unwrap_or_default();
-        let were = names(self.before.iter().flat_map(|open| open.problems.keys().copied()));
+        let now_known = |name| self.open.and_then(|open| open.problems.get(name)).map(|problem| problem.state);
+        let known = self.before.iter().flat_map(|open| &open.problems);
+        let better = known.filter(|(name, problem)| now_known(name) < Some(problem.state));
+        let were = names(better.map(|(name, _)| *name));
         let headline = format!("{what}, after {}.", figures::duration(lasted));
         let mail = self.begin(Kind::HealthRecovered, &headline).in_subject(format!("was: {were}"));
         mail.checks("The checks", self.checks())
@@ -147,10 +151,19 @@ impl Letter<'_> {
 
     /// The first question of whoever reads it: are there backups?
     fn safety(&self) -> String {
-        match self.findings.iter().find(|finding| finding.name == Name::RecentBackup) {
-            Some(backup) if backup.state < State::Critical => format!("There is a backup: {}.", backup.fact),
-            Some(backup) => format!("About the backups: {}.", backup.fact),
-            None => "This run did not look at the backups.".to_owned(),
+        let Some(backup) = self.findings.iter().find(|finding| finding.name == Name::RecentBackup) else {
+            return "This run did not look at the backups.".to_owned();
+        };
+        let figure = |meaning: &Meaning| {
+            let found = backup.figures.iter().find(|figure| figure.meaning == meaning);
+            found.map(|figure| figure.value as u64)
+        };
+        match (figure(&figure::NEWEST_AGE), figure(&figure::NEWEST_STORED)) {
+            (Some(age), Some(bytes)) => {
+                let age = figures::duration(Duration::from_secs(age.max(1)));
+                format!("The newest backup is {age} old and has {}.", figures::size(bytes))
+            }
+            _ => format!("About the backups: {}.", backup.fact),
         }
     }
 

@@ -49,7 +49,7 @@ fn an_alert_its_reminder_and_its_end_are_one_conversation() {
         alert.subject
     );
     assert!(alert.text.contains("CRITICAL  database: cannot ask the database server"), "{}", alert.text);
-    assert!(alert.text.contains("There is a backup: the newest backup is "), "{}", alert.text);
+    assert!(alert.text.contains("The newest backup is "), "{}", alert.text);
     assert!(
         alert.text.contains("THE END OF HEALTH.LOG") && alert.text.contains("docker-compose exec backup health-check")
     );
@@ -92,6 +92,24 @@ fn what_gets_worse_is_told_at_once_in_the_same_conversation() {
         letters[1].text
     );
     assert!(letters[0].text.contains("THE END OF BACKUP.LOG"), "{}", letters[0].text);
+}
+
+#[test]
+fn what_is_only_odd_is_left_over_when_nothing_is_broken_any_more() {
+    let sandbox = healthy_alone();
+    sandbox.database().cluster().stop_immediate();
+    sandbox.command("backup").arg("--no-notify").run().exits(1);
+    health(&sandbox).run().exits(1);
+    sandbox.database().cluster().restart();
+    health(&sandbox).run().succeeds().prints("Healthy, but look at: recent-backup");
+    let over = letters(&sandbox).pop().unwrap();
+    assert!(
+        over.subject.starts_with("✅ Health recovered: ") && over.subject.ends_with("(was: database)"),
+        "{}",
+        over.subject
+    );
+    assert!(over.text.contains("Nothing is broken any more; some things are still odd, after "), "{}", over.text);
+    assert!(over.text.contains(" old and has "), "{}", over.text);
 }
 
 #[test]
@@ -144,6 +162,7 @@ fn a_warning_is_told_once_and_when_it_is_over() {
     odd().run().succeeds();
     assert_eq!(letters(&sandbox).len(), 2);
     health(&sandbox).run().succeeds();
+    assert!(letters(&sandbox)[2].subject.ends_with("(was: settings)"), "{}", letters(&sandbox)[2].subject);
     assert!(letters(&sandbox)[2].subject.contains("recovered"), "{}", letters(&sandbox)[2].subject);
 }
 
