@@ -127,7 +127,7 @@ impl PostgresError {
             Self::NotFound { .. } => Some("Set PG_BIN_DIR to the directory of the PostgreSQL programs.".to_owned()),
             Self::ClientTooOld { server, .. } => Some(format!(
                 "Install the client programs of PostgreSQL {} and let PG_BIN_DIR name their directory; for the container \
-                 image, build it with PG_MAJOR={}.",
+                 image, build it with POSTGRES_MAJOR={}.",
                 server.major, server.major
             )),
             Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } | Self::NotRestored { said, .. } => hints::for_words(said).map(str::to_owned),
