@@ -82,13 +82,14 @@ const HOW_TO_QUOTE: &str = "\
 # or an example where there is none. Required: S3_BUCKET_NAME, and as a rule the AWS keys and DB_PASSWORD.
 #
 # Quoting: put a value in single quotes if it holds anything but letters and digits: DB_PASSWORD='pa$s#w0rd \"x\"'. It then
-# arrives as written, here, in docker-compose and in a shell. A single quote in it is written as '\\''. A line NAME= means unset.
+# arrives as written, here, in docker-compose and in a shell. A single quote in it is written as '\\'', which docker-compose 1.29
+# cannot read: mount the file at /backup/.env then. A line NAME= means unset.
 ";
 
 #[test]
 fn help_has_examples_and_every_exit_code() {
     let sandbox = Sandbox::new();
-    for tool in ["backup", "cleanup", "restore-test", "notify", "health-check"] {
+    for tool in ["backup", "cleanup", "restore-test", "notify", "health-check", "container"] {
         let help = sandbox.command(tool).arg("--help").run().stdout;
         assert!(help.contains("Examples:"), "{tool}: {help}");
         for code in ["0", "1", "2", "3", "75", "78", "130", "143"] {

@@ -5,6 +5,7 @@
 mod backup;
 mod backup_store;
 mod cleanup;
+mod container;
 mod docs;
 mod harness;
 mod health;

@@ -12,7 +12,7 @@
 //! | [`lifeline`] | processes and files that do not outlive the test process |
 //! | [`programs`] | where PostgreSQL's programs are |
 //!
-//! Everything listens on 127.0.0.1 at a port the system chose, or on a Unix socket under [`lifeline::folder`], and nothing
+//! Everything listens on 127.0.0.1 at a port the system chose (unless containers are to reach it), or on a Unix socket under [`lifeline::folder`], and nothing
 //! outlives the test process, however it ends. No variable of the person who runs the tests reaches a server or a tool:
 //! every process starts from an empty environment. A program that is missing is a failure that says how to install it.
 

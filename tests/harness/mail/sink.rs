@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,10 +55,15 @@ struct Notes {
 impl Sink {
     /// Starts a server on 127.0.0.1 that announces AUTH and takes every mail.
     pub fn start() -> Self {
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into())
+    }
+
+    /// Starts a server that listens here, for others than this machine too.
+    pub fn start_at(address: SocketAddr) -> Self {
         let book = Arc::new(Book::default());
         book.notes().extensions =
             ["8BITMIME", "SMTPUTF8", "SIZE 35882577", "AUTH PLAIN LOGIN"].map(String::from).into();
-        let listener = runtime::block_on(TcpListener::bind(("127.0.0.1", 0))).expect("127.0.0.1 has a free port");
+        let listener = runtime::block_on(TcpListener::bind(address)).expect("the address is free");
         let port = listener.local_addr().expect("it is bound").port();
         let shared = Arc::clone(&book);
         let server = Background::spawn(async move {
@@ -71,7 +77,7 @@ impl Sink {
         Self { port, book, _server: server }
     }
 
-    /// The TCP port on 127.0.0.1.
+    /// The TCP port.
     pub fn port(&self) -> u16 {
         self.port
     }

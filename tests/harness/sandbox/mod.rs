@@ -101,6 +101,11 @@ impl Sandbox {
         self.environment.get(name).map(String::as_str)
     }
 
+    /// All variables as runs get them.
+    pub fn environment(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Lets the tools log in to the database as this role.
     pub fn log_in_as(&mut self, login: &Login) -> &mut Self {
         self.env("DB_USER", &login.user).env("DB_PASSWORD", &login.password)

@@ -10,6 +10,7 @@ mod server;
 mod shelf;
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -50,16 +51,26 @@ pub struct UnfinishedUpload {
 }
 
 impl Store {
-    /// Starts a server with an empty [`BUCKET`].
+    /// Starts a server with an empty [`BUCKET`] and keys of its own.
     pub fn start() -> Self {
-        let folder = lifeline::new_folder("s3", None);
-        fs::create_dir(folder.join(BUCKET)).expect("the new folder can be written");
         let access_key = format!("AKIA{}", postgres::canary("key").to_uppercase());
         let secret_key = format!("s3+/{}==", postgres::canary("aws"));
+        Self::start_at((Ipv4Addr::LOCALHOST, 0).into(), access_key, secret_key)
+    }
+
+    /// Starts a server that listens here, for others than this machine too, to whoever has these keys.
+    pub fn start_at(address: SocketAddr, access_key: String, secret_key: String) -> Self {
+        let folder = lifeline::new_folder("s3", None);
+        fs::create_dir(folder.join(BUCKET)).expect("the new folder can be written");
         let desk = Arc::new(Desk::default());
         let shelf = Shelf::new(&folder);
-        let (port, server) = server::start(shelf.clone(), &access_key, &secret_key, Arc::clone(&desk));
+        let (port, server) = server::start(address, shelf.clone(), &access_key, &secret_key, Arc::clone(&desk));
         Self { folder, shelf, port, access_key, secret_key, desk, _server: server }
+    }
+
+    /// The port that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `http://127.0.0.1:PORT`.

@@ -1,6 +1,7 @@
 //! The HTTP server of the store, and the desk where each request is recorded and given its fault.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -94,12 +95,18 @@ impl Desk {
     }
 }
 
-/// Serves the objects on a shelf to who has the key pair, on a port of the system's choice.
-pub(super) fn start(shelf: Shelf, access_key: &str, secret_key: &str, desk: Arc<Desk>) -> (u16, Background) {
+/// Serves the objects on a shelf to who has the key pair.
+pub(super) fn start(
+    address: SocketAddr,
+    shelf: Shelf,
+    access_key: &str,
+    secret_key: &str,
+    desk: Arc<Desk>,
+) -> (u16, Background) {
     let mut builder = S3ServiceBuilder::new(shelf);
     builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
     let service = builder.build();
-    let listener = runtime::block_on(TcpListener::bind(("127.0.0.1", 0))).expect("127.0.0.1 has a free port");
+    let listener = runtime::block_on(TcpListener::bind(address)).expect("the address is free");
     let port = listener.local_addr().expect("it is bound").port();
     let server = Background::spawn(async move {
         // Dropped with the task, which ends every connection.

@@ -31,7 +31,7 @@ pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
 pub use lock::{Lock, LockError};
 pub use progress::Progress;
 pub use signals::{Interrupt, Interrupted, Signal};
-pub use start::StartError;
+pub use start::{StartError, become_backup_user, environment, settings_are_loaded};
 
 use crate::mail::Kind;
 use crate::settings::{Environment, Places, Reader, misspelled, secrets};
@@ -140,23 +140,31 @@ pub fn run<A: Arguments, E: Failure + 'static>(
     tool: &Tool,
     job: impl AsyncFnOnce(A, &Context) -> Result<Finish, E>,
 ) -> ExitCode {
+    let checked = |arguments: A| match arguments.conflict() {
+        None => Ok(arguments),
+        Some(conflict) => Err(A::command().error(ErrorKind::ArgumentConflict, conflict)),
+    };
+    match A::try_parse().and_then(checked) {
+        Ok(arguments) => run_parsed(tool, arguments, job),
+        Err(usage) => {
+            // Printing fails only where nobody listens.
+            let _ = usage.print();
+            ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
+        }
+    }
+}
+
+/// Runs a tool whose arguments are known, to its exit code.
+pub fn run_parsed<A: Arguments, E: Failure + 'static>(
+    tool: &Tool,
+    arguments: A,
+    job: impl AsyncFnOnce(A, &Context) -> Result<Finish, E>,
+) -> ExitCode {
     // Where, but not what: before the log is there, nothing would keep a secret out of the words.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         eprintln!("internal error at {place}");
     }));
-    let checked = |arguments: A| match arguments.conflict() {
-        None => Ok(arguments),
-        Some(conflict) => Err(A::command().error(ErrorKind::ArgumentConflict, conflict)),
-    };
-    let arguments = match A::try_parse().and_then(checked) {
-        Ok(arguments) => arguments,
-        Err(usage) => {
-            // Printing fails only where nobody listens.
-            let _ = usage.print();
-            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
-        }
-    };
     let common = arguments.common().clone();
     let (may_notify, is_the_job) = (arguments.may_notify(), arguments.is_the_job());
     let started = clock::now();

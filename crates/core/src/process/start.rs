@@ -39,7 +39,7 @@ pub enum StartError {
 /// Where the file adds something, the process starts itself again with all of it (`exec`: same id, same terminal, same
 /// open files). So the time zone of the C library, the AWS SDK and every child see the same variables as we do, and no
 /// variable is changed behind the back of a running thread.
-pub(super) fn environment(env_file: Option<&Path>) -> Result<Environment, StartError> {
+pub fn environment(env_file: Option<&Path>) -> Result<Environment, StartError> {
     let mut environment = Environment::of_this_process();
     let own_id = std::process::id().to_string();
     if environment.remove(LOADED).as_deref() == Some(OsStr::new(&own_id)) {
@@ -64,6 +64,12 @@ pub(super) fn environment(env_file: Option<&Path>) -> Result<Environment, StartE
     Err(failed(command.args(arguments).env_clear().envs(environment.iter()).env(LOADED, own_id).exec()))
 }
 
+/// Has the program that this process becomes take the variables it is given for the whole of its settings: the file may be
+/// one that only root can read.
+pub fn settings_are_loaded(command: &mut std::process::Command) {
+    command.env(LOADED, std::process::id().to_string());
+}
+
 /// The file that fills in: one that is named must be there, the others may be missing.
 fn settings_file(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
     let named = named.map(Path::to_owned).or_else(|| environment.get("BACKUP_ENV_FILE").map(PathBuf::from));
@@ -74,7 +80,7 @@ fn settings_file(named: Option<&Path>, environment: &Environment) -> Option<Path
 }
 
 /// A tool started by root becomes `BACKUP_USER`, so that what it writes is written by the same user as under cron.
-pub(super) fn become_backup_user(environment: &Environment) -> Result<(), StartError> {
+pub fn become_backup_user(environment: &Environment) -> Result<(), StartError> {
     let mut reader = Reader::new(environment);
     let wanted = run_as(&mut reader);
     let Some(name) = reader.finish(Some(wanted))? else { return Ok(()) };

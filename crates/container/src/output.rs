@@ -1,0 +1,31 @@
+//! What the container itself says, on its stdout: `docker compose logs` shows it.
+
+use std::io::Write;
+
+use backup_core::process::{Failure, chain, now};
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+
+const STAMP: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+
+/// Says something as it is said in the tools' logs.
+pub(crate) fn say(level: log::Level, text: &str) {
+    // Formatting a valid instant by a constant description does not fail.
+    let stamp = now().format(STAMP).unwrap_or_default();
+    show("container", format!("[{stamp}] {level} {text}").as_bytes());
+}
+
+/// Says what went wrong, and what a person can do about it.
+pub(crate) fn say_failure(error: &dyn Failure) {
+    say(log::Level::Error, &chain(error));
+    if let Some(hint) = error.hint() {
+        say(log::Level::Error, &format!("hint: {hint}"));
+    }
+}
+
+/// Shows a line of a log. Where nobody listens, there is nobody to tell.
+pub(crate) fn show(log: &str, line: &[u8]) {
+    let whole = [log.as_bytes(), b": ", line, b"\n"].concat();
+    let mut stdout = std::io::stdout().lock();
+    let _ = stdout.write_all(&whole).and_then(|()| stdout.flush());
+}

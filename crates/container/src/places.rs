@@ -1,0 +1,51 @@
+//! The folders that outlive the container belong to the user that the jobs run as.
+//!
+//! Docker makes what it mounts root's, and so did the shell scripts that these tools replace. Only what is not that user's is changed,
+//! nothing outside the folders is touched, and no link is followed.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, lchown};
+use std::path::Path;
+
+use backup_core::settings::Places;
+use nix::unistd::User;
+
+/// Where logrotate notes what it did when: the image leads its own place for that here.
+const ROTATED: &str = "status";
+
+/// What it writes into new notes.
+const NOTHING_ROTATED: &[u8] = b"logrotate state -- version 2\n";
+
+/// Makes the folders, and gives them to the user. Says what it could not do; the tools say the rest.
+pub(crate) fn hand_over(places: &Places, user: &User) -> Vec<String> {
+    let folders = [&places.logs, &places.temp, &places.state];
+    begin_notes(&places.state);
+    let given = folders.map(|folder| {
+        let given = fs::create_dir_all(folder).and_then(|()| give(folder, user));
+        given.map_err(|error| format!("cannot give {} to {}: {error}", folder.display(), user.name))
+    });
+    given.into_iter().filter_map(Result::err).collect()
+}
+
+/// Notes that root made first, by hand, could not be read by cron's job.
+fn begin_notes(state: &Path) {
+    let notes = fs::create_dir_all(state).and_then(|()| File::create_new(state.join(ROTATED)));
+    if let Ok(mut notes) = notes {
+        // Without them, logrotate begins by itself.
+        let _ = notes.write_all(NOTHING_ROTATED);
+    }
+}
+
+fn give(path: &Path, user: &User) -> std::io::Result<()> {
+    let metadata = fs::symlink_metadata(path)?;
+    if metadata.uid() != user.uid.as_raw() {
+        lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
+    }
+    if metadata.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
+}
