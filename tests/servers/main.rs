@@ -3,6 +3,9 @@
 //! Writes `DIR/env`, a file of settings for the tools, once all of them answer; keeps the store's objects readable under
 //! `DIR/store`, and writes each mail that comes in as `DIR/mails/NN-SUBJECT.html`, `.txt` and `.eml`. Everything that it
 //! started goes with it.
+//!
+//! `servers DIR STORE MAIL`: no PostgreSQL, and the other two at these addresses, for the containers of the demo. The keys are
+//! those of the environment.
 
 use std::error::Error;
 use std::fs;
@@ -18,24 +21,38 @@ use acceptance::store::{BUCKET, Store};
 const DATABASE: &str = "eleganttex";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("usage: servers DIR")?);
-    let mails = folder.join("mails");
-    fs::create_dir_all(&mails)?;
+    let mut arguments = std::env::args().skip(1);
+    let folder = PathBuf::from(arguments.next().ok_or("usage: servers DIR [STORE MAIL]")?);
+    fs::create_dir_all(folder.join("mails"))?;
+    if let (Some(store), Some(mail)) = (arguments.next(), arguments.next()) {
+        let key = |name| std::env::var(name).map_err(|error| format!("{name}: {error}"));
+        let store = Store::start_at(store.parse()?, key("AWS_ACCESS_KEY_ID")?, key("AWS_SECRET_ACCESS_KEY")?);
+        link_store(&folder, &store)?;
+        return serve(&folder, &Sink::start_at(mail.parse()?));
+    }
     let cluster = Cluster::start();
     cluster.create_database_named(DATABASE);
     let (store, sink) = (Store::start(), Sink::start());
+    link_store(&folder, &store)?;
+    write_settings(&folder, &cluster, &store, &sink)?;
+    serve(&folder, &sink)
+}
+
+fn link_store(folder: &Path, store: &Store) -> std::io::Result<()> {
     let link = folder.join("store");
     // One of an earlier run leads nowhere any more.
     let _ = fs::remove_file(&link);
-    std::os::unix::fs::symlink(store.folder(), &link)?;
-    write_settings(&folder, &cluster, &store, &sink)?;
+    std::os::unix::fs::symlink(store.folder(), link)
+}
 
+/// Writes down each mail that comes in, for as long as this process lives.
+fn serve(folder: &Path, sink: &Sink) -> Result<(), Box<dyn Error>> {
     let mut written = 0;
     loop {
         let messages = sink.messages();
         for message in &messages[written..] {
             written += 1;
-            write_mail(&mails, written, message)?;
+            write_mail(&folder.join("mails"), written, message)?;
         }
         sleep(Duration::from_millis(100));
     }

@@ -1,0 +1,18 @@
+//! Tests of the image: built, started by the compose file that users start it by, with a real cron, a real database and a real store.
+//!
+//! Run by `scripts/test --docker`, which sees to a Docker engine and to an image to build from. Most of the time is spent waiting for
+//! the next minute, when cron starts something.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod demo;
+mod endings;
+mod engine;
+mod guide;
+mod image;
+mod logs;
+mod refusals;
+mod schedule;
+mod scratch;
+mod site;
+mod zones;

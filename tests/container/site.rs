@@ -1,0 +1,204 @@
+//! A place where the container runs as at a user's: by docker/compose.yaml, beside a database, with a store and a mail server that
+//! this test can look into. Gone, with all that was written, when it is dropped.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use acceptance::lifeline;
+use acceptance::mail::Sink;
+use acceptance::store::{BUCKET, Store};
+use serde_json::{Value, json};
+
+use crate::engine::{self, Said, docker, run, wait_until};
+
+/// How long a container may take until it runs, on a machine that is busy with others.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// cron looks at its schedule once a minute.
+pub(crate) const NEXT_MINUTE: Duration = Duration::from_secs(60 + 45);
+
+pub(crate) struct Site {
+    project: String,
+    folder: PathBuf,
+    settings: BTreeMap<String, String>,
+    /// What the second compose file says of the service, beside where the host is.
+    service: serde_json::Map<String, Value>,
+    pub(crate) store: Store,
+    pub(crate) mail: Sink,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        let folder = lifeline::new_folder("site", None);
+        // Every container may have to reach them, from a network that only the engine knows.
+        let anywhere = (Ipv4Addr::UNSPECIFIED, 0).into();
+        let (id, number) = (std::process::id(), lifeline::unique());
+        let store = Store::start_at(anywhere, format!("key-{id}-{number}"), format!("s3+/{id}x{number}=="));
+        let mail = Sink::start_at(anywhere);
+        let mut site = Self {
+            project: format!("backup-test-{id}-{number}"),
+            folder,
+            settings: BTreeMap::new(),
+            service: serde_json::Map::new(),
+            store,
+            mail,
+        };
+        let settings = [
+            ("DB_PASSWORD", format!("pa$s#w0rd \"{number}\" \\ %")),
+            ("S3_BUCKET_NAME", BUCKET.to_owned()),
+            ("S3_ENDPOINT_URL", format!("http://host.docker.internal:{}", site.store.port())),
+            ("AWS_ACCESS_KEY_ID", site.store.access_key().to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", site.store.secret_key().to_owned()),
+            ("MAIL_SMTP_SERVER", "host.docker.internal".to_owned()),
+            ("MAIL_SMTP_PORT", site.mail.port().to_string()),
+            ("MAIL_SMTP_SECURITY", "none".to_owned()),
+            ("MAIL_FROM", "Backup <backup@example.org>".to_owned()),
+            ("BACKUP_NOTIFICATION_EMAIL", "operator@example.org".to_owned()),
+        ];
+        for (name, value) in settings {
+            site.env(name, value);
+        }
+        site
+    }
+
+    pub(crate) fn env(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
+        self.settings.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Another schedule than the image's.
+    pub(crate) fn crontab(&mut self, lines: &str) -> &mut Self {
+        let path = self.folder.join("crontab");
+        let head = "SHELL=/bin/sh\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nMAILTO=\"\"\n";
+        fs::write(&path, format!("{head}{lines}")).unwrap();
+        self.mount(&path.display().to_string(), "/backup/crontab")
+    }
+
+    /// Lets the container see a file of this machine.
+    pub(crate) fn mount(&mut self, file: &str, at: &str) -> &mut Self {
+        let volumes = self.service.entry("volumes").or_insert_with(|| json!([]));
+        volumes.as_array_mut().unwrap().push(json!(format!("{file}:{at}:ro")));
+        self
+    }
+
+    /// Says something else of the service than docker/compose.yaml does.
+    pub(crate) fn service(&mut self, name: &str, value: Value) -> &mut Self {
+        self.service.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Writes a file for the container to see.
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// `docker-compose up -d`, and waits until cron runs.
+    pub(crate) fn up(&mut self) -> &mut Self {
+        self.begin();
+        self.wait_for_log("INFO started", PATIENCE);
+        self
+    }
+
+    /// `docker-compose up -d`, whatever comes of it.
+    pub(crate) fn begin(&mut self) {
+        engine::image();
+        self.write_override();
+        self.compose(&["up", "-d"]).succeeds();
+    }
+
+    /// The settings as docker-compose wants them: in quotes by the rules of YAML, a `$` doubled.
+    fn write_override(&self) {
+        let environment = self.settings.iter().map(|(name, value)| (name.clone(), json!(value.replace('$', "$$"))));
+        let mut service = self.service.clone();
+        service.insert("environment".into(), Value::Object(environment.collect()));
+        service.insert("extra_hosts".into(), json!(["host.docker.internal:host-gateway"]));
+        let whole = json!({ "services": { "backup": service } });
+        self.write("override.json", &whole.to_string());
+        self.write("settings.env", "");
+    }
+
+    pub(crate) fn compose(&self, arguments: &[&str]) -> Said {
+        let override_file = self.folder.join("override.json");
+        let mut command = compose();
+        command
+            .args(["--project-name", &self.project, "-f", "docker/compose.yaml", "-f"])
+            .arg(override_file)
+            .args(arguments)
+            .current_dir(engine::root())
+            .env("POSTGRES_IMAGE", engine::BASE_IMAGE)
+            .env("IMAGE", engine::IMAGE)
+            .env("SETTINGS_FILE", self.folder.join("settings.env"))
+            .env("POSTGRES_PASSWORD", &self.settings["DB_PASSWORD"]);
+        run(&mut command)
+    }
+
+    /// `docker-compose exec backup …`, as the guide writes it.
+    pub(crate) fn exec(&self, command: &[&str]) -> Said {
+        self.compose(&[&["exec", "-T", "backup"], command].concat())
+    }
+
+    /// Runs SQL in the database.
+    pub(crate) fn sql(&self, statements: &str) -> String {
+        let psql = ["psql", "-qXtA", "-v", "ON_ERROR_STOP=1", "-U", "eleganttex", "-d", "eleganttex", "-c", statements];
+        self.compose(&[&["exec", "-T", "db"], &psql[..]].concat()).succeeds().stdout
+    }
+
+    /// The container that cron runs in.
+    pub(crate) fn container(&self) -> String {
+        let id = self.compose(&["ps", "-q", "backup"]).stdout.trim().to_owned();
+        // Version 1 leaves out what has ended.
+        if !id.is_empty() {
+            return id;
+        }
+        let of_project = format!("label=com.docker.compose.project={}", self.project);
+        let filters = ["--filter", &of_project, "--filter", "label=com.docker.compose.service=backup"];
+        docker([&["ps", "-aq"], &filters[..]].concat()).succeeds().stdout.trim().to_owned()
+    }
+
+    /// A field of what the engine knows of the container: `State.Health.Status`.
+    pub(crate) fn inspect(&self, field: &str) -> String {
+        docker(["inspect", "-f", &format!("{{{{.{field}}}}}"), &self.container()]).succeeds().stdout.trim().to_owned()
+    }
+
+    /// `docker-compose logs backup`, without what compose puts before each line.
+    pub(crate) fn log(&self) -> String {
+        let Said { stdout, stderr, .. } = docker(["logs", &self.container()]);
+        stdout + &stderr
+    }
+
+    /// Waits until the container's log holds this.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, text: &str, within: Duration) {
+        wait_until(within, || self.log().contains(text), || format!("`{text}` in the log:\n{}", self.log()));
+    }
+
+    /// Backups in the store, by key.
+    pub(crate) fn backups(&self) -> Vec<String> {
+        self.store.keys().into_iter().filter(|key| key.contains("/daily/")).collect()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the log of the container:\n{}", self.log());
+        }
+        self.compose(&["down", "--volumes", "--timeout", "1"]);
+    }
+}
+
+/// Whichever compose is here: the plugin, or version 1, which Debian has.
+pub(crate) fn compose() -> Command {
+    let plugin = docker(["compose", "version"]).code == Some(0);
+    let mut command = Command::new(if plugin { "docker" } else { "docker-compose" });
+    if plugin {
+        command.arg("compose");
+    }
+    command
+}
