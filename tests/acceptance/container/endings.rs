@@ -65,6 +65,7 @@ fn when_cron_dies_jobs_are_ended_and_so_is_the_container() {
     touch(&mark);
     running.wait().exits(1);
     assert!(host.output().contains("cron has ended (exit code 7)"), "{}", host.output());
+    assert!(host.output().contains("ended by SIGTERM"), "{}", host.output());
     assert!(host.sandbox.store().keys().is_empty(), "{}", host.output());
 }
 
