@@ -8,6 +8,8 @@
 //! handed on as blanks.
 
 mod guess;
+mod redump;
+mod subject;
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -19,10 +21,12 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 pub use guess::is_of_this_machine;
+pub use redump::{RedumpError, redump};
+pub use subject::{Announced, IdentityError, Subject};
 
 use crate::footer::{DumpFacts, Footer, FooterError};
 use crate::gzip;
-use crate::postgres::{PostgresError, RestoreStream};
+use crate::postgres::{Client, PostgresError, RestoreStream};
 use crate::process::Progress;
 use crate::sql_scan::{ScanError, Scanned, Scanner};
 use crate::store::{Download, StoreError};
@@ -46,6 +50,8 @@ pub enum Input {
     Store(Box<Download>),
     /// A file on this machine.
     File(PathBuf, File),
+    /// Somebody who reads it himself, and whose own error counts before what is missing here.
+    Pieces(mpsc::Receiver<Bytes>),
 }
 
 impl Input {
@@ -66,6 +72,7 @@ impl Input {
                 read.map_err(|source| ReadError::File { path: path.clone(), source })?;
                 Ok((!bytes.is_empty()).then(|| bytes.into()))
             }
+            Self::Pieces(pieces) => Ok(pieces.recv().await),
         }
     }
 }
@@ -124,6 +131,31 @@ pub enum ReadError {
 
 /// Differences that are named.
 const NAMED: usize = 5;
+
+/// Restores a backup in one transaction, which ends only when the backup was whole: all of it, or nothing. `first` is carried
+/// out before it, in the same transaction.
+pub async fn restore(
+    client: &Client,
+    input: Input,
+    first: &[String],
+    progress: Arc<Progress>,
+) -> Result<Whole, ReadError> {
+    let mut psql = RestoreStream::start(client).await?;
+    let restored = async {
+        for statement in first {
+            psql.write(statement.as_bytes()).await?;
+            psql.write(b"\n").await?;
+        }
+        read(input, Some(&mut psql), progress).await
+    };
+    match restored.await {
+        Ok(whole) => Ok(psql.commit().await.map(|()| whole)?),
+        Err(error) => {
+            psql.stop().await;
+            Err(error)
+        }
+    }
+}
 
 /// Reads a backup to its end, and hands it on to `psql`, if there is one. Whatever goes wrong, the restore must then be stopped.
 pub async fn read(

@@ -10,9 +10,8 @@ use std::time::Duration;
 use backup_core::footer::{Digest, DumpFacts, TableFacts};
 use backup_core::gzip;
 use backup_core::postgres::{DumpStream, PostgresError, Scratch};
-use backup_core::restore::Whole;
+use backup_core::restore::{Whole, redump};
 
-use crate::proof::scan;
 use crate::verdict::Verdict;
 
 /// How long one change may take.
@@ -74,7 +73,7 @@ impl Drill {
                 REMOVED => format!("one row of {} was removed", table.name),
                 column => format!("the value of {column} was changed in one row of {}", table.name),
             };
-            let found = scan(DumpStream::start_table(scratch.client(), &table.name)?, facts).await?;
+            let found = redump(DumpStream::start_table(scratch.client(), &table.name)?, facts).await?;
             let changed = found.table(&table.name).is_none_or(|found| found != table);
             if !changed {
                 return Err(unnoticed(&what));
@@ -92,7 +91,7 @@ impl Drill {
             self.skipped.push("there is no index that can be dropped");
             return Ok(());
         }
-        let found = scan(DumpStream::start_definitions(scratch.client())?, facts).await?;
+        let found = redump(DumpStream::start_definitions(scratch.client())?, facts).await?;
         let gone = facts.objects.iter().find(|object| found.object(&object.name).is_none());
         let Some(gone) = gone else { return Err(unnoticed(&what)) };
         self.noticed.push(format!("{what}, and noticed: {} is missing", gone.name));

@@ -8,7 +8,6 @@ mod proof;
 mod record;
 mod run;
 mod settings;
-mod subject;
 mod verdict;
 
 use std::process::ExitCode;

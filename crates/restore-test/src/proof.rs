@@ -5,18 +5,13 @@ use std::time::{Duration, Instant};
 
 use backup_core::figures;
 use backup_core::footer::{Comparison, DumpFacts};
-use backup_core::postgres::{DumpStream, Locale, Programs, RestoreStream, Scratch, Version};
+use backup_core::postgres::{DumpStream, Locale, Programs, Scratch, Version};
 use backup_core::process::Progress;
-use backup_core::restore::{self, Whole};
-use backup_core::sql_scan::Scanner;
+use backup_core::restore::{self, Announced, Subject, Whole, redump};
 
 use crate::drill::Drill;
 use crate::run::Run;
-use crate::subject::{Announced, Subject};
-use crate::verdict::{Verdict, restore_failed};
-
-/// Bytes of the dump that are scanned at a time.
-const BLOCK_BYTES: usize = 1 << 20;
+use crate::verdict::Verdict;
 
 /// Differences that are told one by one.
 const TOLD: usize = 20;
@@ -99,7 +94,7 @@ impl Run<'_> {
             return Ok(Verdict::Unproven);
         }
 
-        let restored = scan(DumpStream::start(scratch.client())?, &whole.facts).await?;
+        let restored = redump(DumpStream::start(scratch.client())?, &whole.facts).await?;
         let Comparison { differences, respelled } = whole.facts.compare(&restored);
         if let Some(first) = differences.first() {
             let more = match differences.len() {
@@ -122,34 +117,8 @@ impl Run<'_> {
 
 /// From the first byte to the commit; or nothing of it stays.
 async fn restore_into(scratch: &Scratch, subject: &Subject) -> Result<Whole, Verdict> {
-    let input = subject.open().await?;
-    let mut psql = RestoreStream::start(scratch.client()).await?;
     let progress = Arc::new(Progress::start(("restored", "verified")));
-    let read = restore::read(input, Some(&mut psql), progress).await;
-    match read {
-        Ok(whole) => psql.commit().await.map(|()| whole).map_err(|error| restore_failed(&error)),
-        Err(error) => {
-            psql.stop().await;
-            Err(error.into())
-        }
-    }
-}
-
-/// Reads a dump of the scratch server, the columns of each table in the order in which the backup has them.
-pub(crate) async fn scan(mut dump: DumpStream, expected: &DumpFacts) -> Result<DumpFacts, Verdict> {
-    let read = async {
-        let odd = |error| Verdict::failed(format!("the dump of what was restored is odd: {error}"));
-        let mut scanner = Scanner::new().expecting(expected);
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
-        while dump.read(&mut block).await? > 0 {
-            scanner.push(&block).map_err(odd)?;
-            block.clear();
-        }
-        Ok(scanner.finish().map_err(odd)?.dump)
-    };
-    let facts: Result<DumpFacts, Verdict> = read.await;
-    dump.stop().await;
-    facts
+    Ok(restore::restore(scratch.client(), subject.open().await?, &[], progress).await?)
 }
 
 fn locale(announced: &Announced) -> Locale {

@@ -5,12 +5,12 @@ use backup_core::figures;
 use backup_core::journal::{Journal, TestRecord};
 use backup_core::key::{BackupId, Layout, Outcome, RecordId, Tier};
 use backup_core::process::chain;
+use backup_core::restore::Subject;
 use backup_core::store::{CopyLimits, PartSize, Store, StoreError, Upload};
 use backup_core::unfinished::Unfinished;
 use time::PrimitiveDateTime;
 
 use crate::run::Report;
-use crate::subject::Subject;
 use crate::verdict::Verdict;
 
 /// What was written down, by address.

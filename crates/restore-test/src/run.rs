@@ -6,6 +6,7 @@ use backup_core::figures;
 use backup_core::journal::Journal;
 use backup_core::key::Layout;
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock};
+use backup_core::restore::Subject;
 use backup_core::settings;
 use backup_core::store::Store;
 use serde_json::json;
@@ -17,7 +18,6 @@ use crate::notice;
 use crate::proof::Learned;
 use crate::record::{self, Written};
 use crate::settings::Settings;
-use crate::subject::Subject;
 use crate::verdict::Verdict;
 
 /// Runs `restore-test`.

@@ -7,7 +7,7 @@ use backup_core::footer::{FooterError, ObjectName};
 use backup_core::key::Outcome;
 use backup_core::postgres::{PostgresError, ScratchError};
 use backup_core::process::{Exit, chain};
-use backup_core::restore::{ReadError, is_of_this_machine};
+use backup_core::restore::{IdentityError, ReadError, RedumpError, is_of_this_machine};
 use backup_core::store::StoreErrorKind;
 
 use crate::drill::Drill;
@@ -99,15 +99,31 @@ impl From<ScratchError> for Verdict {
     }
 }
 
-/// For `pg_dump` of the scratch server: what ends it is the server, or the machine.
+impl From<IdentityError> for Verdict {
+    fn from(error: IdentityError) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+/// What ends `pg_dump` of the scratch server is the server, or the machine.
+impl From<RedumpError> for Verdict {
+    fn from(error: RedumpError) -> Self {
+        let why = chain(&error);
+        match error {
+            RedumpError::NotDumped(_) => Self::Inconclusive { why, hint: None },
+            RedumpError::NotWhole(_) => Self::failed(why),
+        }
+    }
+}
+
 impl From<PostgresError> for Verdict {
     fn from(error: PostgresError) -> Self {
-        Self::Inconclusive { why: format!("what was restored cannot be dumped: {}", chain(&error)), hint: None }
+        RedumpError::from(error).into()
     }
 }
 
 /// What `psql` says of a restore that it stopped.
-pub(crate) fn restore_failed(error: &PostgresError) -> Verdict {
+fn restore_failed(error: &PostgresError) -> Verdict {
     match error {
         PostgresError::NotRestored { said, no_connection: false, .. } if !is_of_this_machine(said) => {
             Verdict::failed(format!("the backup does not restore: {}", chain(error)))

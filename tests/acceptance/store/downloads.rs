@@ -24,8 +24,12 @@ fn holding(bytes: &[u8]) -> store::Store {
 
 /// Reads on after the first `here` bytes, as a person who waits no longer than a second for a byte.
 fn read_after(server: &store::Store, here: &[u8]) -> Result<Vec<u8>, StoreError> {
+    read_with_patience(server, here, Duration::from_secs(1))
+}
+
+fn read_with_patience(server: &store::Store, here: &[u8], silence: Duration) -> Result<Vec<u8>, StoreError> {
     let mut settings = local(server);
-    settings.stall_timeout = Duration::from_secs(1);
+    settings.stall_timeout = silence;
     block_on(async {
         let mut source = Store::new(&settings).await.open(KEY).await?;
         source.already(here);
@@ -40,7 +44,7 @@ fn read_after(server: &store::Store, here: &[u8]) -> Result<Vec<u8>, StoreError>
 }
 
 /// Reads with one fault, which must not be noticed.
-fn arrives_in_spite_of(on: On, fault: Fault) -> store::Store {
+fn arrives_in_spite_of(on: On, fault: &Fault) -> store::Store {
     let bytes = bytes(LARGE);
     let server = holding(&bytes);
     server.fault(on, fault.clone());
@@ -136,7 +140,7 @@ fn what_is_here_already_counts_in_the_checksum() {
 #[test]
 fn a_break_is_read_on_from_where_it_was() {
     for fault in [Fault::CutAnswerAfter(3_000_000), Fault::StallAnswerAfter(3_000_000)] {
-        let server = arrives_in_spite_of(range_at(RANGE).times(1), fault.clone());
+        let server = arrives_in_spite_of(range_at(RANGE).times(1), &fault);
         let again = server.requests(&range_at(RANGE + 3_000_000));
         assert_eq!(again.len(), 1, "{fault:?}: {}", server.transcript());
     }
@@ -152,14 +156,14 @@ fn what_goes_wrong_once_is_asked_for_again() {
         Fault::CutAnswerAfter(0),
         alter(|answer| answer.body.truncate(100_000)),
     ] {
-        arrives_in_spite_of(range_at(2 * RANGE).times(1), fault);
+        arrives_in_spite_of(range_at(2 * RANGE).times(1), &fault);
     }
 }
 
 #[test]
 fn a_link_that_breaks_all_the_time_is_read_on_as_long_as_something_comes() {
     // Forty breaks and more, at two tries.
-    let server = arrives_in_spite_of(gets(), Fault::CutAnswerAfter(1_000_000));
+    let server = arrives_in_spite_of(gets(), &Fault::CutAnswerAfter(1_000_000));
     assert!(server.requests(&gets()).len() >= 40);
 }
 
@@ -214,7 +218,7 @@ fn a_store_that_ignores_ranges_is_taken_at_its_word_only_from_the_beginning() {
             drop_header(answer, "content-range");
         })
     };
-    arrives_in_spite_of(range_at(0).times(1), whole());
+    arrives_in_spite_of(range_at(0).times(1), &whole());
     let error = fails_because_of(range_at(RANGE), whole());
     assert!(error.to_string().ends_with("the store sends whole objects where a part is asked for"), "{error}");
 }
@@ -227,7 +231,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_not_mixed_up() {
         let server = holding(&bytes);
         let other: Arc<[u8]> = bytes.iter().map(|byte| !byte).collect();
         if honours {
-            server.fault(range_at(2 * RANGE), Fault::Delay(Duration::from_secs(1)));
+            server.fault(range_at(2 * RANGE), Fault::Delay(Duration::from_secs(3)));
         } else {
             server.fault(range_at(2 * RANGE), {
                 let other = Arc::clone(&other);
@@ -239,7 +243,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_not_mixed_up() {
             });
         }
         let error = std::thread::scope(|scope| {
-            let reading = scope.spawn(|| read_after(&server, &[]));
+            let reading = scope.spawn(|| read_with_patience(&server, &[], Duration::from_mins(1)));
             if honours {
                 server.wait_for(&range_at(2 * RANGE), 1, Duration::from_secs(10));
                 server.seed(KEY, &other);
@@ -249,6 +253,26 @@ fn an_object_that_is_replaced_while_it_is_read_is_not_mixed_up() {
         assert_eq!(error.kind, StoreErrorKind::Replaced, "{error}");
         assert!(error.to_string().ends_with("another object was put under this key while it was read"), "{error}");
     }
+}
+
+#[test]
+fn what_comes_before_a_failure_arrives() {
+    let bytes = bytes(LARGE);
+    let server = holding(&bytes);
+    server.fault(range_at(2 * RANGE), Fault::refuse("AccessDenied"));
+    block_on(async {
+        let mut download = Store::new(&local(&server)).await.open(KEY).await.unwrap().download();
+        server.wait_for(&range_at(2 * RANGE), 1, Duration::from_secs(10));
+        let mut read = Vec::new();
+        let error = loop {
+            match download.next().await {
+                Ok(piece) => read.extend_from_slice(&piece.expect("it cannot come to its end")),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind, StoreErrorKind::Denied, "{error}");
+        assert!(read == bytes[..2 * RANGE], "{} bytes came", read.len());
+    });
 }
 
 #[test]

@@ -21,6 +21,16 @@ const HINTS: &[(&str, &str)] = &[
         "due to statement timeout",
         "Another session holds a lock on the table. BACKUP_LOCK_TIMEOUT sets how long is waited for it.",
     ),
+    (
+        "permission denied to create database",
+        "Log in as a role that may create databases: set DB_USER and DB_PASSWORD for this command.",
+    ),
+    ("must be able to SET ROLE", "Log in as a superuser: what is restored is given to its owners."),
+    ("must be member of role", "Log in as a superuser: what is restored is given to its owners."),
+    (
+        "max_locks_per_transaction",
+        "A restore locks all that it makes in one transaction: raise max_locks_per_transaction on the server, and restart it.",
+    ),
     ("permission denied for large object", "Grant SELECT on the large object to the role, or dump as its owner."),
     (
         "permission denied",

@@ -20,6 +20,8 @@ const BETWEEN_MESSAGES: Duration = Duration::from_millis(200);
 pub struct Progress {
     bar: Option<ProgressBar>,
     words: (&'static str, &'static str),
+    /// What there is to be read and written, where that is known.
+    totals: (Option<u64>, Option<u64>),
     read: AtomicU64,
     written: AtomicU64,
     begun: Instant,
@@ -27,7 +29,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts to show progress: `words` say what is counted, for example `dumped` and `uploaded`.
+    /// Starts to show progress: `words` say what is counted, for example `dumped` and `uploaded`. Where nothing is written, the second is empty.
     pub fn start(words: (&'static str, &'static str)) -> Self {
         let bar = logging::bars().filter(|_| std::io::stderr().is_terminal()).map(|bars| {
             let style = ProgressStyle::with_template("{spinner} {msg}  [{elapsed_precise}]");
@@ -39,11 +41,26 @@ impl Progress {
         Self {
             bar,
             words,
+            totals: (None, None),
             read: AtomicU64::new(0),
             written: AtomicU64::new(0),
             begun: Instant::now(),
             said: AtomicU64::new(0),
         }
+    }
+
+    /// There are so many bytes to be read.
+    #[must_use]
+    pub fn of_read(mut self, total: u64) -> Self {
+        self.totals.0 = Some(total);
+        self
+    }
+
+    /// There are so many bytes to be written.
+    #[must_use]
+    pub fn of_written(mut self, total: u64) -> Self {
+        self.totals.1 = Some(total);
+        self
     }
 
     /// So many more bytes were read.
@@ -77,14 +94,20 @@ impl std::fmt::Display for Progress {
         let (read, written) = (self.read.load(Ordering::Relaxed), self.written.load(Ordering::Relaxed));
         let per_second = (read as f64 / self.begun.elapsed().as_secs_f64().max(0.001)) as u64;
         let (reading, writing) = self.words;
-        write!(
-            f,
-            "{} {reading}, {} {writing}, {}/s",
-            figures::size(read),
-            figures::size(written),
-            figures::size(per_second)
-        )
+        let (of_read, of_written) = (of(read, self.totals.0), of(written, self.totals.1));
+        write!(f, "{}{of_read} {reading}, ", figures::size(read))?;
+        if !writing.is_empty() {
+            write!(f, "{}{of_written} {writing}, ", figures::size(written))?;
+        }
+        write!(f, "{}/s", figures::size(per_second))
     }
+}
+
+/// ` of 9.3 GiB (34 %)`, where the total is known.
+fn of(done: u64, total: Option<u64>) -> String {
+    total.filter(|total| *total > 0).map_or_else(String::new, |total| {
+        format!(" of {} ({} %)", figures::size(total), u128::from(done) * 100 / u128::from(total))
+    })
 }
 
 impl Drop for Progress {

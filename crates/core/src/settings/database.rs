@@ -34,11 +34,16 @@ pub struct Database {
 }
 
 impl Database {
+    /// The name alone, for whoever does not connect.
+    pub fn read_name(reader: &mut Reader<'_>) -> Option<DatabaseName> {
+        reader.required(&name::DB_NAME)
+    }
+
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>, environment: &Environment) -> Option<Self> {
         let host = reader.required(&name::DB_HOST);
         let port = reader.number(&name::DB_PORT, 1..=65_535);
-        let database = reader.required(&name::DB_NAME);
+        let database = Self::read_name(reader);
         let user = reader.required(&name::DB_USER);
         let password = reader.secret(&name::DB_PASSWORD);
         let bin_dir: Option<PathBuf> = reader.optional(&name::PG_BIN_DIR);

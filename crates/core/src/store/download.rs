@@ -41,15 +41,14 @@ pub struct Download {
     source: Source,
     /// Where the next request begins.
     asked: u64,
-    under_way: JoinSet<Result<Piece, StoreError>>,
-    /// By where they begin.
-    arrived: BTreeMap<u64, Piece>,
+    under_way: JoinSet<(u64, Result<Piece, StoreError>)>,
+    /// By where they begin. What comes before a failure is handed on first, whenever the failure became known.
+    arrived: BTreeMap<u64, Result<Piece, StoreError>>,
 }
 
 /// A range that has arrived.
 #[derive(Debug)]
 struct Piece {
-    start: u64,
     bytes: Bytes,
     crc64: Crc64,
 }
@@ -109,15 +108,15 @@ impl Download {
     pub async fn next(&mut self) -> Result<Option<Bytes>, StoreError> {
         while self.source.here < self.source.bytes {
             if let Some(piece) = self.arrived.remove(&self.source.here) {
+                let piece = piece?;
                 self.source.here += piece.bytes.len() as u64;
                 self.source.whole.append(&piece.crc64);
                 self.ask();
                 return Ok(Some(piece.bytes));
             }
             match self.under_way.join_next().await {
-                Some(Ok(piece)) => {
-                    let piece = piece?;
-                    self.arrived.insert(piece.start, piece);
+                Some(Ok((start, piece))) => {
+                    self.arrived.insert(start, piece);
                 }
                 // No request is cancelled while the download goes on; if one panicked, so do we.
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
@@ -145,8 +144,8 @@ impl Download {
             let (start, end) = (self.asked, self.source.bytes.min(self.asked + RANGE));
             let Source { store, key, e_tag, .. } = self.source.clone();
             self.under_way.spawn(async move {
-                let bytes = store.read(Range { key: &key, start, end, e_tag: e_tag.as_deref() }).await?;
-                Ok(Piece { start, crc64: Crc64::of(&bytes), bytes })
+                let read = store.read(Range { key: &key, start, end, e_tag: e_tag.as_deref() }).await;
+                (start, read.map(|bytes| Piece { crc64: Crc64::of(&bytes), bytes }))
             });
             self.asked = end;
         }

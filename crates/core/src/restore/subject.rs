@@ -1,26 +1,26 @@
-//! The backup that is tested: where it is, and what it says of itself before it is restored.
+//! The backup that is to be restored: where it is, and what it says of itself before it is.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use backup_core::figures;
-use backup_core::footer::{DumpFacts, Footer};
-use backup_core::key::{BackupId, DatabaseName, Layout, Tier};
-use backup_core::process::Progress;
-use backup_core::restore::{self, Input, ReadError};
-use backup_core::store::{Found, Source, Store, Wanted};
 use time::PrimitiveDateTime;
 
-use crate::error::Error;
-use crate::verdict::Verdict;
+use super::{Input, ReadError, read};
+use crate::figures;
+use crate::footer::{DumpFacts, Footer};
+use crate::key::{BackupId, DatabaseName, Layout, Tier};
+use crate::process::Progress;
+use crate::store::{Found, Source, Store, StoreError, Wanted};
 
 /// A backup that was found.
 #[derive(Debug)]
-pub(crate) struct Subject {
-    pub(crate) address: String,
-    pub(crate) bytes: u64,
+pub struct Subject {
+    /// Where it is.
+    pub address: String,
+    /// Its size as stored.
+    pub bytes: u64,
     /// What its key says of it; `None` for what is not one of this database's backups.
-    pub(crate) id: Option<BackupId>,
+    pub id: Option<BackupId>,
     place: Place,
 }
 
@@ -32,18 +32,42 @@ enum Place {
 
 /// What a backup says of itself, or, where it says nothing, what was found in it by reading it once more.
 #[derive(Debug)]
-pub(crate) struct Announced {
-    pub(crate) facts: DumpFacts,
-    pub(crate) footer: Option<Footer>,
+pub struct Announced {
+    /// What the dump holds.
+    pub facts: DumpFacts,
+    /// All that the backup says.
+    pub footer: Option<Footer>,
+}
+
+/// What stands under a key is not what the key says: the last thing that a restore under pressure would look at.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// Of another database.
+    #[error("the key names {key}, but what stands under it is a backup of {footer}")]
+    Database {
+        /// As the key has it.
+        key: DatabaseName,
+        /// As the backup has it.
+        footer: String,
+    },
+    /// Of another instant.
+    #[error("the key says that it was taken {key}, the backup itself says {itself}")]
+    Instant {
+        /// As the key has it.
+        key: String,
+        /// As the backup has it.
+        itself: String,
+    },
 }
 
 impl Subject {
-    pub(crate) async fn find(
+    /// Looks for it. `now`: see [`Store::pick`].
+    pub async fn find(
         wanted: &Wanted,
         store: &Store,
         layout: &Layout,
         now: PrimitiveDateTime,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, StoreError> {
         match wanted {
             Wanted::File(path) => {
                 // One that cannot be read says so when it is opened.
@@ -61,7 +85,7 @@ impl Subject {
     }
 
     /// The object, where it is in the store.
-    pub(crate) fn source(&self) -> Option<&Source> {
+    pub fn source(&self) -> Option<&Source> {
         match &self.place {
             Place::Store(place) => Some(&place.0),
             Place::File(_) => None,
@@ -69,12 +93,12 @@ impl Subject {
     }
 
     /// A backup of this database, under a key that says when it was taken.
-    pub(crate) fn of_ours(&self) -> Option<BackupId> {
+    pub fn of_ours(&self) -> Option<BackupId> {
         self.id.filter(|id| id.tier != Tier::RecoveryTests)
     }
 
     /// From the first byte.
-    pub(crate) async fn open(&self) -> Result<Input, ReadError> {
+    pub async fn open(&self) -> Result<Input, ReadError> {
         match &self.place {
             Place::Store(place) => Ok(Input::Store(Box::new(place.0.clone().download()))),
             Place::File(path) => Input::file(path.clone()).await,
@@ -82,7 +106,7 @@ impl Subject {
     }
 
     /// What it takes to restore it. The end of an object in the store is enough; without a footer there, all of it is read.
-    pub(crate) async fn announced(&self, store: &Store) -> Result<Announced, ReadError> {
+    pub async fn announced(&self, store: &Store) -> Result<Announced, ReadError> {
         if let Place::Store(place) = &self.place
             && let Some(footer) = store.footer(&place.1.object).await
         {
@@ -90,25 +114,23 @@ impl Subject {
         }
         log::info!("reading all of {} once, for what a restore needs", self.address);
         let progress = Arc::new(Progress::start(("read", "restored")));
-        let whole = restore::read(self.open().await?, None, progress).await?;
+        let whole = read(self.open().await?, None, progress).await?;
         Ok(Announced { facts: whole.facts, footer: whole.footer })
     }
 
-    /// Whether the key and the backup agree on what it is: the last thing that a restore under pressure would look at.
-    pub(crate) fn check_identity(&self, footer: &Footer, database: &DatabaseName) -> Result<(), Verdict> {
+    /// Whether the key and the backup agree on what it is.
+    pub fn check_identity(&self, footer: &Footer, database: &DatabaseName) -> Result<(), IdentityError> {
         let Some(id) = self.of_ours() else { return Ok(()) };
         if footer.database != database.as_str() {
-            let what = format!("the key names {database}, but what stands under it is a backup of {}", footer.database);
-            return Err(Verdict::failed(what));
+            return Err(IdentityError::Database { key: database.clone(), footer: footer.database.clone() });
         }
         let started = footer.started;
         let whole = started.replace_nanosecond(0).unwrap_or(started);
         let taken = PrimitiveDateTime::new(whole.date(), whole.time());
-        if taken != id.taken {
-            let [key, itself] = [id.taken, taken].map(|taken| figures::instant(taken.assume_offset(started.offset())));
-            let what = format!("the key says that it was taken {key}, the backup itself says {itself}");
-            return Err(Verdict::failed(what));
+        if taken == id.taken {
+            return Ok(());
         }
-        Ok(())
+        let [key, itself] = [id.taken, taken].map(|taken| figures::instant(taken.assume_offset(started.offset())));
+        Err(IdentityError::Instant { key, itself })
     }
 }
