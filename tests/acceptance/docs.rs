@@ -89,7 +89,7 @@ const HOW_TO_QUOTE: &str = "\
 #[test]
 fn help_has_examples_and_every_exit_code() {
     let sandbox = Sandbox::new();
-    for tool in ["backup", "cleanup", "restore-test", "notify", "health-check", "container"] {
+    for tool in ["backup", "cleanup", "restore-test", "restore", "notify", "health-check", "container"] {
         let help = sandbox.command(tool).arg("--help").run().stdout;
         assert!(help.contains("Examples:"), "{tool}: {help}");
         for code in ["0", "1", "2", "3", "75", "78", "130", "143"] {

@@ -11,6 +11,7 @@ mod harness;
 mod health;
 mod layers;
 mod notify;
+mod restore;
 mod restore_test;
 mod scan;
 mod shop;

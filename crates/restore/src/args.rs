@@ -1,0 +1,232 @@
+//! The arguments as they are typed.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use backup_core::key::{DatabaseName, Tier};
+use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
+use backup_core::store::{Pick, Wanted};
+use clap::{Parser, Subcommand};
+use time::macros::format_description;
+use time::{Date, PrimitiveDateTime, Time};
+
+const EXAMPLES: &str = "\
+Examples:
+  restore list                          what there is, newest first, and what of it is proven
+  restore fetch latest                  the newest backup, verified, into this folder
+  restore fetch latest -o - | gunzip    the same as a stream
+  restore run latest --into try_it      the newest backup as a new database
+  restore run --before '2025-01-29 14:00' --into shop --replace=shop
+                                        the last backup before that, in the place of an existing database
+
+Settings come from the environment and from a .env file; .env.example lists them all.";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  restore list                  every backup of DB_NAME, newest first
+  restore list --tier monthly   one folder only
+  restore list --json           for a script";
+
+const FETCH_EXAMPLES: &str = "\
+Examples:
+  restore fetch latest                             the newest: daily, weekly or monthly
+  restore fetch db-backups/daily/2025/01/29/...    the one under this key, as `restore list` shows it
+  restore fetch latest -o before.sql.gz            under another name; go on with it if it broke off
+  restore fetch latest -o - | gunzip | less        to stdout
+
+stdout gets everything but the last piece before that is verified: look at the exit code, or set -o pipefail.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  restore run latest --into try_it                   a new database beside the others
+  restore run --before 2025-01-29 --into try_it      the last backup before that day, local time
+  restore run ./shop.sql.gz --into shop --create-roles
+                                                     a file, on a server that knows nothing of it yet
+  restore run latest --into shop --replace=shop      in the place of an existing database; stop the application first
+
+DB_USER must be allowed to create databases, and to act for the owners of what is restored: as a rule a superuser.";
+
+/// Lists the backups, fetches one, brings a database back.
+#[derive(Debug, Parser)]
+#[command(name = "restore", version, after_help = EXIT_CODES, before_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    List(ListArgs),
+    Fetch(FetchArgs),
+    Run(RunArgs),
+}
+
+/// Lists the backups: when, where, how large, how old, and whether a restore test has proven them
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES, before_help = LIST_EXAMPLES)]
+pub(crate) struct ListArgs {
+    /// Only this folder: daily, weekly, monthly or recovery-tests
+    #[arg(long, value_parser = tier)]
+    pub(crate) tier: Option<Tier>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// Fetches a backup into a file, and verifies it on the way
+///
+/// The file appears under its name only when it is whole: the checksum that the store keeps, the end of the compression, the
+/// end of the dump and what the backup says of itself have all been compared. What broke off is gone on with.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES, before_help = FETCH_EXAMPLES)]
+pub(crate) struct FetchArgs {
+    /// Which: `latest`, a key, or an address
+    #[arg(value_name = "BACKUP", value_parser = stored)]
+    pub(crate) backup: Pick,
+    /// Write to this file or into this folder; - is stdout (default: the backup's own name, here)
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace a file that stands there
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl FetchArgs {
+    pub(crate) fn to_stdout(&self) -> bool {
+        self.output.as_ref().is_some_and(|output| output.as_os_str() == "-")
+    }
+}
+
+/// Restores a backup into a new database, or in the place of an existing one
+///
+/// All of it or nothing: one transaction, which ends only when the backup was read to its end and is what it says; then every row
+/// is compared. An existing database is replaced only when its name is typed out, and is dumped first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXIT_CODES, before_help = RUN_EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// Which: `latest`, a key, an address, or the path of a file
+    #[arg(value_name = "BACKUP", required_unless_present = "before")]
+    pub(crate) backup: Option<Wanted>,
+    /// The newest backup that was taken before this instant, local time: 2025-01-29 or '2025-01-29 14:00'
+    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "backup")]
+    pub(crate) before: Option<PrimitiveDateTime>,
+    /// The database to restore into
+    #[arg(long, value_name = "NAME")]
+    pub(crate) into: DatabaseName,
+    /// Replace it if it exists; its name is typed out once more, on a terminal when asked
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) replace: Option<String>,
+    /// Do not dump the database that is replaced
+    #[arg(long, requires = "replace")]
+    pub(crate) no_safety_dump: bool,
+    /// Create the roles that the backup names and the server does not have, without passwords
+    #[arg(long)]
+    pub(crate) create_roles: bool,
+    /// Do not ask whether to go on
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+impl RunArgs {
+    pub(crate) fn wanted(&self) -> Wanted {
+        match (&self.backup, self.before) {
+            (_, Some(instant)) => Wanted::Stored(Pick::Before(instant)),
+            (Some(wanted), None) => wanted.clone(),
+            (None, None) => unreachable!("clap asks for one of the two"),
+        }
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        match self.replace.as_deref() {
+            Some("") if !std::io::stdin().is_terminal() => {
+                Some("--replace needs the name of the database typed out: --replace=NAME")
+            }
+            Some(name) if !name.is_empty() && name != self.into.as_str() => {
+                Some("--replace names another database than --into")
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Arguments for Args {
+    fn common(&self) -> &CommonArgs {
+        match &self.verb {
+            Verb::List(args) => &args.common,
+            Verb::Fetch(args) => &args.common,
+            Verb::Run(args) => &args.common,
+        }
+    }
+
+    fn may_notify(&self) -> bool {
+        false
+    }
+
+    fn conflict(&self) -> Option<&'static str> {
+        match &self.verb {
+            Verb::Fetch(args) if args.to_stdout() && args.common.json => {
+                Some("--json and --output - would both write to stdout")
+            }
+            Verb::Fetch(args) if args.to_stdout() && args.force => {
+                Some("--force is about files, and --output - is stdout")
+            }
+            Verb::Run(args) => args.conflict(),
+            Verb::List(_) | Verb::Fetch(_) => None,
+        }
+    }
+}
+
+fn tier(text: &str) -> Result<Tier, String> {
+    let known = Tier::ALL.into_iter().find(|tier| tier.to_string() == text);
+    known.ok_or_else(|| format!("one of {}", Tier::ALL.map(|tier| tier.to_string()).join(", ")))
+}
+
+fn stored(text: &str) -> Result<Pick, String> {
+    match text.parse()? {
+        Wanted::Stored(pick) => Ok(pick),
+        Wanted::File(_) => {
+            Err("name `latest`, a key as `restore list` shows it, or an address s3://BUCKET/KEY".to_owned())
+        }
+    }
+}
+
+/// `2025-01-29`, which begins at midnight, `2025-01-29 14:00` or `2025-01-29 14:00:30`; a `T` for the space is understood.
+fn instant(text: &str) -> Result<PrimitiveDateTime, &'static str> {
+    let text = text.replacen('T', " ", 1);
+    let (date, time) = text.split_once(' ').unwrap_or((&text, "00:00"));
+    let date = Date::parse(date, format_description!("[year]-[month]-[day]"));
+    let time = Time::parse(time, format_description!("[hour]:[minute]"))
+        .or_else(|_| Time::parse(time, format_description!("[hour]:[minute]:[second]")));
+    match (date, time) {
+        (Ok(date), Ok(time)) => Ok(PrimitiveDateTime::new(date, time)),
+        _ => Err("write it as 2025-01-29 or '2025-01-29 14:00'"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use time::macros::datetime;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        super::Args::command().debug_assert();
+    }
+
+    #[test]
+    fn instants_are_read_as_people_write_them() {
+        for (text, expected) in [
+            ("2025-01-29", Some(datetime!(2025-01-29 00:00))),
+            ("2025-01-29 14:00", Some(datetime!(2025-01-29 14:00))),
+            ("2025-01-29T14:00:30", Some(datetime!(2025-01-29 14:00:30))),
+            ("29.1.2025", None),
+            ("2025-02-30", None),
+            ("yesterday", None),
+        ] {
+            assert_eq!(super::instant(text).ok(), expected, "{text}");
+        }
+    }
+}
