@@ -203,9 +203,11 @@ fn what_is_restored_otherwise_is_told_and_left_to_be_looked_at() {
 fn only_one_at_a_time() {
     let (sandbox, _) = backed_up();
     let new = new_name(&sandbox);
-    sandbox.store().fault(On::operation(Operation::HeadObject), Fault::Stall);
+    let looks = On::operation(Operation::HeadObject);
+    let before = sandbox.store().requests(&looks).len();
+    sandbox.store().fault(looks.clone(), Fault::Stall);
     let running = restore(&sandbox, &["run", "latest", "--into", &new]).env("BACKUP_STALL_TIMEOUT", "1h").spawn();
-    sandbox.store().wait_for(&On::operation(Operation::HeadObject), 1, Duration::from_mins(1));
+    sandbox.store().wait_for(&looks, before + 1, Duration::from_mins(1));
     restore(&sandbox, &["run", "latest", "--into", &new]).run().exits(75).says("another run of restore");
     restore(&sandbox, &["list"]).run().succeeds();
     running.signal(Signal::SIGTERM);
