@@ -40,6 +40,22 @@ fn room_on_the_disk() {
     outcome.says("hint: Let BACKUP_TEMP_DIR name a directory on a larger disk");
 }
 
+#[test]
+fn a_temp_directory_that_the_servers_user_may_not_enter() {
+    let mut sandbox = shop().stored();
+    let closed = sandbox.home().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    sandbox.env("BACKUP_TEMP_DIR", &closed.join("temp").display().to_string());
+    // Whoever is not root runs the server as themselves.
+    if nix::unistd::geteuid().is_root() {
+        let outcome = sandbox.command("restore-test").run().exits(3).prints("INCONCLUSIVE: ");
+        outcome.says(&format!("may not enter {}", closed.display())).says("hint: Let others pass through it");
+    } else {
+        sandbox.command("restore-test").run().succeeds();
+    }
+}
+
 /// Enough by the rule, and still too small: the server says so in the middle of the restore.
 #[test]
 fn a_disk_that_fills_up_in_the_middle() {

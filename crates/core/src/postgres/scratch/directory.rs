@@ -1,7 +1,7 @@
 //! The directory of a scratch server: its own, on a disk with room, gone afterwards whatever happens.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
@@ -35,6 +35,9 @@ impl Directory {
         let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
         lock.lock().map_err(failed)?;
         hand_over(folder.path(), owner.as_ref()).map_err(failed)?;
+        if let Some(user) = &owner {
+            check_reach(folder.path(), user)?;
+        }
         Ok(Self { folder, owner, _lock: lock })
     }
 
@@ -65,6 +68,25 @@ impl Directory {
 fn hand_over(path: &Path, owner: Option<&User>) -> std::io::Result<()> {
     let Some(user) = owner else { return Ok(()) };
     Ok(chown(path, Some(user.uid), Some(user.gid))?)
+}
+
+/// Fails where a directory above lets this user not through. The system would only say that a program cannot be started.
+fn check_reach(path: &Path, user: &User) -> Result<(), ScratchError> {
+    for above in path.ancestors().skip(1) {
+        let Ok(found) = fs::metadata(above) else { continue };
+        let (owns, shares) = (found.uid() == user.uid.as_raw(), found.gid() == user.gid.as_raw());
+        let passes = if owns {
+            0o100
+        } else if shares {
+            0o010
+        } else {
+            0o001
+        };
+        if found.mode() & passes == 0 {
+            return Err(ScratchError::OutOfReach { path: above.to_owned(), user: user.name.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Removes the directories whose run was killed: nobody holds their lock.

@@ -45,6 +45,14 @@ pub enum ScratchError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The user that the server runs as cannot get there.
+    #[error("the user {user}, as whom the scratch server runs where we are root, may not enter {}", path.display())]
+    OutOfReach {
+        /// The directory that keeps it out.
+        path: PathBuf,
+        /// The user.
+        user: String,
+    },
     /// `initdb` failed.
     #[error("cannot make a scratch server: {}", words(how, said))]
     Initdb {
@@ -97,6 +105,10 @@ impl ScratchError {
             Self::NoRoom { .. } => {
                 Some("Let BACKUP_TEMP_DIR name a directory on a larger disk, or make room there.".to_owned())
             }
+            Self::OutOfReach { path, .. } => Some(format!(
+                "Let others pass through it (chmod o+x {}), or let BACKUP_TEMP_DIR name another directory.",
+                path.display()
+            )),
             Self::Directory { .. } | Self::Initdb { .. } => Some(
                 "The user that the tool runs as must be able to reach and write BACKUP_TEMP_DIR, and must be known to the \
                  system (an entry in /etc/passwd)."
