@@ -71,7 +71,7 @@ fn a_first_backup_is_made_when_the_database_has_come_up() {
     host.wait_for(&mut running, "INFO started");
     cluster.restart();
     host.wait_for(&mut running, "backup: ");
-    running.wait_until("stored a backup", |_| host.output().contains("INFO stored s3://"));
+    running.wait_until("promoted a backup", |_| host.output().contains("INFO promoted to monthly"));
     running.signal(Signal::SIGTERM);
     running.wait().succeeds();
     // Nobody was told of a database that had not come up yet.
