@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::args::FetchArgs;
 use crate::error::Error;
+use crate::find;
 use crate::settings::StoreOnly;
 use target::Target;
 
@@ -34,7 +35,10 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<Finish, Er
     let (layout, bounds) = (settings.layout(), context.bounds(settings.limits));
     let store = Store::new(&settings.store).await;
     let now = PrimitiveDateTime::new(context.started.date(), context.started.time());
-    let found = bounds.hold(store.pick(&args.backup, &layout, now)).await??;
+    let found = match bounds.hold(store.pick(&args.backup, &layout, now)).await? {
+        Ok(found) => found,
+        Err(error) => return Err(bounds.hold(find::or_what_there_is(error, &store, &layout)).await?),
+    };
     let source = bounds.hold(store.open(&found.object.key)).await??;
     let address = store.address(&found.object.key);
     log::info!("fetching {address} ({})", figures::size(source.bytes()));
