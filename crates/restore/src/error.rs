@@ -14,7 +14,7 @@ use backup_core::restore::{IdentityError, ReadError, RedumpError};
 use backup_core::settings::ConfigError;
 use backup_core::store::{StoreError, StoreErrorKind};
 
-use crate::restore::rename;
+use crate::restore::{Names, rename};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -64,18 +64,16 @@ pub(crate) enum Error {
     )]
     Different { database: DatabaseName, first: String, more: usize },
     #[error(
-        "the backup is restored and compared, but as {restored}: {target} could not be replaced{}",
+        "the backup is restored and compared, but as {}: {} could not be replaced{}",
+        names.fresh,
+        names.target,
         if sessions.is_empty() { String::new() } else { format!(", for it is in use ({})", sessions.join("; ")) }
     )]
-    NotSwapped {
-        target: DatabaseName,
-        restored: DatabaseName,
-        before: DatabaseName,
-        sessions: Vec<String>,
-        source: PostgresError,
-    },
-    #[error("the backup is restored and compared, but is called {restored} and could not take the name {target}")]
-    NotNamed { target: DatabaseName, restored: DatabaseName, source: PostgresError },
+    NotSwapped { names: Box<Names>, sessions: Vec<String>, source: PostgresError },
+    #[error(
+        "the backup is restored and compared, but is called {} and could not take the name {}", names.fresh, names.target
+    )]
+    NotNamed { names: Box<Names>, source: PostgresError },
     #[error("{address} is no whole backup")]
     NotWhole { address: String, source: ReadError },
     #[error("what was written to stdout is no whole backup: do not use it")]
@@ -215,16 +213,17 @@ impl Failure for Error {
             Self::Different { .. } => {
                 "It is left under that name, to be looked at, and nothing else has changed. Drop it, and try another backup."
             }
-            Self::NotSwapped { target, restored, before, .. } => {
+            Self::NotSwapped { names, .. } => {
+                let Names { target, fresh, before } = &**names;
                 return Some(format!(
                     "Nothing is lost: {target} is as it was. End what is connected to it, and let the two change names, in psql \
-                     on another database: BEGIN; {} {} COMMIT; Or drop {restored} and run again.",
+                     on another database: BEGIN; {} {} COMMIT; Or drop {fresh} and run again.",
                     rename(target, before),
-                    rename(restored, target)
+                    rename(fresh, target)
                 ));
             }
-            Self::NotNamed { target, restored, .. } => {
-                return Some(format!("When the name is free: {} It is whole.", rename(restored, target)));
+            Self::NotNamed { names, .. } => {
+                return Some(format!("It is whole. When the name is free: {}", rename(&names.fresh, &names.target)));
             }
             Self::NotWhole { .. } | Self::Identity(_) => {
                 "Take another one: `restore list` shows which are proven by a restore test."

@@ -34,11 +34,11 @@ use crate::args::RunArgs;
 use crate::error::Error;
 use crate::find;
 use crate::settings::Settings;
-use names::Names;
 use plan::Plan;
 use server::Server;
 use unfinished::Unfinished;
 
+pub(crate) use names::Names;
 pub(crate) use server::rename;
 
 /// Runs `restore run`.
@@ -67,8 +67,7 @@ struct Restored {
 }
 
 /// What became of the target.
-#[derive(Default)]
-struct Named {
+struct Became {
     /// What the server would not give a new database.
     refused: Vec<String>,
     /// What was replaced, where it was kept, and why.
@@ -89,7 +88,7 @@ impl Run<'_> {
         }
         let missing = self.bounds.hold(server.missing_extensions(&announced.facts.extensions)).await??;
         let plan = Plan::new(self.args, names, seen, &server, &announced, missing, self.safety_dump())?;
-        self.warn_of_versions(&server, &announced);
+        warn_of_versions(&server, &announced);
         for line in plan.says(&subject, &announced, &self.settings.database) {
             log::info!("{line}");
         }
@@ -102,25 +101,8 @@ impl Run<'_> {
         let restored = self.make(&server, &plan, &unfinished, &subject, &announced).await?;
         // From here on it is whole, whatever it is called.
         unfinished.ended();
-        let named = self.name(&server, &plan).await?;
-        Ok(finish(&subject, &plan, &restored, &named))
-    }
-
-    fn warn_of_versions(&self, server: &Server, announced: &Announced) {
-        let theirs = announced.footer.as_ref().and_then(footer::Footer::server_major);
-        if let Some(theirs) = theirs.filter(|major| *major > server.version().major) {
-            log::warn!(
-                "the backup is of PostgreSQL {theirs}, the server is {}: an older version may not understand all of it",
-                server.version()
-            );
-        }
-        let psql = server.psql_version();
-        if let Some(mended) = mended_psql(psql).filter(|_| !Confinement::is_possible()) {
-            log::warn!(
-                "psql {psql} runs shell commands that somebody may have hidden in a dump (CVE-2026-18408), and this kernel cannot keep \
-                 it from that: update it to {mended}, if others can write to the store"
-            );
-        }
+        let became = self.name(&server, &plan).await?;
+        Ok(finish(&subject, &plan, &restored, &became))
     }
 
     async fn find(&self) -> Result<(Subject, Announced), Error> {
@@ -209,10 +191,10 @@ impl Run<'_> {
     }
 
     /// Gives what was restored its name, and takes care of what had it.
-    async fn name(&self, server: &Server, plan: &Plan) -> Result<Named, Error> {
+    async fn name(&self, server: &Server, plan: &Plan) -> Result<Became, Error> {
         let Names { target, fresh, before } = &plan.names;
         let Some(replaced) = &plan.replaced else {
-            let named = self.bounds.hold(server.name(&plan.names, &plan.properties)).await;
+            let given = self.bounds.hold(server.name(&plan.names, &plan.properties)).await;
             let left = |cut| {
                 log::warn!(
                     "all of it is restored and compared; if it is not called {target} yet: {}",
@@ -220,7 +202,7 @@ impl Run<'_> {
                 );
                 cut
             };
-            return Ok(Named { refused: named.map_err(left)??, kept: None });
+            return Ok(Became { refused: given.map_err(left)??, kept: None });
         };
         self.bounds.hold(server.swap(&plan.names, replaced.owner.as_ref())).await??;
         log::info!("{target} is the restored one from now on");
@@ -231,7 +213,7 @@ impl Run<'_> {
         if let Err(why) = &gone {
             log::warn!("what was replaced is kept as {before}: {why}");
         }
-        Ok(Named { refused: Vec::new(), kept: gone.err().map(|why| (before.clone(), why)) })
+        Ok(Became { refused: Vec::new(), kept: gone.err().map(|why| (before.clone(), why)) })
     }
 
     /// Local time, whole seconds.
@@ -247,16 +229,34 @@ impl Run<'_> {
     }
 }
 
-fn finish(subject: &Subject, plan: &Plan, restored: &Restored, named: &Named) -> Finish {
+/// What may go wrong for want of an update.
+fn warn_of_versions(server: &Server, announced: &Announced) {
+    let theirs = announced.footer.as_ref().and_then(footer::Footer::server_major);
+    if let Some(theirs) = theirs.filter(|major| *major > server.version().major) {
+        log::warn!(
+            "the backup is of PostgreSQL {theirs}, the server is {}: an older version may not understand all of it",
+            server.version()
+        );
+    }
+    let psql = server.psql_version();
+    if let Some(mended) = mended_psql(psql).filter(|_| !Confinement::is_possible()) {
+        log::warn!(
+            "psql {psql} runs shell commands that somebody may have hidden in a dump (CVE-2026-18408), and this kernel cannot keep \
+             it from that: update it to {mended}, if others can write to the store"
+        );
+    }
+}
+
+fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) -> Finish {
     let Restored { whole, took, proven } = restored;
     let target = &plan.names.target;
     let (tables, rows) = (whole.facts.tables.len() as u64, whole.facts.total_rows());
     let equal = if *proven { ", every one equal to the backup" } else { ", not compared" };
-    let kept = named
+    let kept = became
         .kept
         .as_ref()
         .map_or_else(String::new, |(before, why)| format!("; what was replaced is kept as {before}: {why}"));
-    let refused = match named.refused.len() {
+    let refused = match became.refused.len() {
         0 => String::new(),
         count => format!("; {count} of the database's own settings could not be given back: see the log"),
     };
@@ -279,8 +279,8 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored, named: &Named) ->
         "database": target.as_str(),
         "replaced": plan.replaces(),
         "safety_dump": plan.safety_dump().map(|path| path.display().to_string()),
-        "kept": named.kept.as_ref().map(|(before, _)| before.as_str()),
-        "not_given_back": named.refused,
+        "kept": became.kept.as_ref().map(|(before, _)| before.as_str()),
+        "not_given_back": became.refused,
         "roles_created": plan.created,
         "proven": proven,
         "tables": tables,

@@ -116,17 +116,19 @@ fn a_footer_of_the_version_before_is_read() {
     assert_eq!(Footer::parse(OLD.as_bytes()).unwrap(), Footer { properties: None, ..footer() });
 }
 
+/// The lines between the first and the last.
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().skip(1).filter(|line| !line.starts_with("-- @backup end"))
+}
+
 #[test]
 fn the_version_before_reads_what_this_one_writes() {
     // It knows these kinds of line, skips others, and refuses no minor version: without the others it is what it knows.
     let known = ["backup", "dump", "role", "table", "sequence", "object", "end"];
-    fn lines(text: &str) -> impl Iterator<Item = &str> {
-        text.lines().skip(1).filter(|line| !line.starts_with("-- @backup end"))
-    }
     let text = footer().to_string();
-    let written = lines(&text).filter(|line| line.split(' ').nth(2).is_some_and(|kind| known.contains(&kind)));
+    let written = lines_of(&text).filter(|line| line.split(' ').nth(2).is_some_and(|kind| known.contains(&kind)));
     let written: Vec<&str> = written.collect();
-    assert_eq!(written, lines(OLD).collect::<Vec<_>>());
+    assert_eq!(written, lines_of(OLD).collect::<Vec<_>>());
 }
 
 #[test]

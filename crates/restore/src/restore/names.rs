@@ -15,12 +15,12 @@ const BEFORE: &str = "before";
 const STAMP_BYTES: usize = 16;
 
 #[derive(Debug, Clone)]
-pub(super) struct Names {
-    pub(super) target: DatabaseName,
+pub(crate) struct Names {
+    pub(crate) target: DatabaseName,
     /// Where the backup is restored: nothing that is half or unverified is ever called as the target.
-    pub(super) fresh: DatabaseName,
+    pub(crate) fresh: DatabaseName,
     /// What the replaced one is called from then on.
-    pub(super) before: DatabaseName,
+    pub(crate) before: DatabaseName,
 }
 
 impl Names {
@@ -48,9 +48,9 @@ impl Names {
             return false;
         };
         let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
-        let is_stamp = stamp[1..].split_once('_').is_some_and(|(date, time)| digits(date, 8) && digits(time, 6));
-        stamp.starts_with('_')
-            && is_stamp
+        let is_stamp = stamp.strip_prefix('_').and_then(|stamp| stamp.split_once('_'));
+        let is_stamp = is_stamp.is_some_and(|(date, time)| digits(date, 8) && digits(time, 6));
+        is_stamp
             && [RESTORING, BEFORE].iter().any(|word| {
                 let tail = 1 + word.len() + STAMP_BYTES;
                 head.strip_suffix(word).and_then(|head| head.strip_suffix('_'))

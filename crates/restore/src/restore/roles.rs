@@ -8,7 +8,7 @@ pub(super) fn to_create(footer: Option<&Footer>, has: impl Fn(&str) -> bool) -> 
     let makes = |statement: &String| statement.starts_with("CREATE ROLE ") && is_one_statement(statement);
     let wanted = described.filter(|role| !has(&role.name) && role.statements.first().is_some_and(makes));
     let wanted: Vec<_> = wanted.collect();
-    let creates = wanted.iter().flat_map(|role| role.statements.first());
+    let creates = wanted.iter().filter_map(|role| role.statements.first());
     let grants = wanted.iter().flat_map(|role| role.statements.iter().skip(1));
     let grants = grants.filter(|statement| statement.starts_with("GRANT ") && is_one_statement(statement));
     (wanted.iter().map(|role| role.name.clone()).collect(), creates.chain(grants).cloned().collect())
@@ -20,14 +20,18 @@ fn is_one_statement(text: &str) -> bool {
     let Some(body) = text.strip_suffix(';') else { return false };
     let (mut quote, mut before) = (None, ' ');
     for c in body.chars() {
-        match (quote, before, c) {
-            (Some(open), _, c) if c == open => quote = None,
-            (Some(_), _, _) => {}
-            // In `E'...'` and `U&'...'` a quote may not be an end.
-            (None, 'E' | 'e' | '&', '"' | '\'') | (None, '-', '-') | (None, '/', '*') => return false,
-            (None, _, ';' | '\\' | '$' | ':' | '\n' | '\r' | '`') => return false,
-            (None, _, '"' | '\'') => quote = Some(c),
-            (None, _, _) => {}
+        if let Some(open) = quote {
+            quote = (c != open).then_some(open);
+        } else {
+            let is_odd = match (before, c) {
+                // In `E'...'` and `U&'...'` a quote may not be an end.
+                ('E' | 'e' | '&', '"' | '\'') | ('-', '-') | ('/', '*') => true,
+                _ => matches!(c, ';' | '\\' | '$' | ':' | '\n' | '\r' | '`'),
+            };
+            if is_odd {
+                return false;
+            }
+            quote = matches!(c, '"' | '\'').then_some(c);
         }
         before = c;
     }

@@ -123,7 +123,7 @@ impl Server {
         }
         match self.client.query(&rename(fresh, target), STATEMENT).await {
             Ok(_) => Ok(refused),
-            Err(source) => Err(Error::NotNamed { target: target.clone(), restored: fresh.clone(), source }),
+            Err(source) => Err(Error::NotNamed { names: Box::new(names.clone()), source }),
         }
     }
 
@@ -133,8 +133,7 @@ impl Server {
         let not_swapped = async |source| {
             let seen = self.look(target).await.ok().and_then(|seen| seen.target);
             let sessions = seen.map(|target| target.sessions).unwrap_or_default();
-            let (target, restored) = (target.clone(), fresh.clone());
-            Err(Error::NotSwapped { target, restored, before: before.clone(), sessions, source })
+            Err(Error::NotSwapped { names: Box::new(names.clone()), sessions, source })
         };
         let mut properties = match self.client.ask_properties(target).await {
             Ok(properties) => properties.unwrap_or_default(),
