@@ -134,7 +134,9 @@ impl Run<'_> {
         let fresh = &plan.names.fresh;
         unfinished.begun(fresh);
         // Cut off, the server may still be making it: what comes of that is removed by the next run.
-        self.bounds.hold(server.create(fresh, announced.footer.as_ref())).await??;
+        let created = self.bounds.hold(server.create(fresh, announced.footer.as_ref())).await?;
+        // Where there is none, or one of somebody else's, nothing is to be removed.
+        created.inspect_err(|_| unfinished.ended())?;
         let restored = self.bounds.hold(self.restore(server, plan, subject, announced)).await;
         match restored.map_err(Error::from).flatten() {
             // It is all there, and a person may want to look at it.
@@ -192,19 +194,12 @@ impl Run<'_> {
 
     /// Gives what was restored its name, and takes care of what had it.
     async fn name(&self, server: &Server, plan: &Plan) -> Result<Became, Error> {
-        let Names { target, fresh, before } = &plan.names;
+        let Names { target, before, .. } = &plan.names;
+        // A change of names that is cut off leaves nobody knowing whether it took place: signals wait for it.
         let Some(replaced) = &plan.replaced else {
-            let given = self.bounds.hold(server.name(&plan.names, &plan.properties)).await;
-            let left = |cut| {
-                log::warn!(
-                    "all of it is restored and compared; if it is not called {target} yet: {}",
-                    rename(fresh, target)
-                );
-                cut
-            };
-            return Ok(Became { refused: given.map_err(left)??, kept: None });
+            return Ok(Became { refused: server.name(&plan.names, &plan.properties).await?, kept: None });
         };
-        self.bounds.hold(server.swap(&plan.names, replaced.owner.as_ref())).await??;
+        server.swap(&plan.names, replaced.owner.as_ref()).await?;
         log::info!("{target} is the restored one from now on");
         let gone = replaced::drop_or_keep(server, before, replaced.safety_dump.as_deref());
         let gone = self.bounds.hold(gone).await.inspect_err(|_| {

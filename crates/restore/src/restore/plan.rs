@@ -134,7 +134,13 @@ impl Plan {
             ),
         ];
         if !self.created.is_empty() {
-            lines.push(format!("roles that will be created, without passwords: {}", self.created.join(", ")));
+            // Those that make them stand first, in the same order.
+            let made = self.created.iter().zip(&self.create_roles).map(|(name, statement)| {
+                let is_super = statement.contains(" SUPERUSER ");
+                if is_super { format!("{name} (a superuser)") } else { name.clone() }
+            });
+            let made = made.collect::<Vec<_>>().join(", ");
+            lines.push(format!("roles that will be created, without passwords: {made}"));
         }
         if let Some(tablespace) = self.other_tablespace() {
             lines.push(format!("its files were in the tablespace {tablespace}; now they go to the server's default"));
