@@ -35,7 +35,8 @@ pub(crate) enum Error {
     #[error("{missing}")]
     NotFound {
         missing: StoreError,
-        /// The newest ones that there are.
+        /// Some that there are, and at which end of all.
+        end: &'static str,
         there: Vec<String>,
     },
     #[error("the database {0} exists")]
@@ -177,11 +178,8 @@ impl Failure for Error {
             Self::NotFound { there, .. } if there.is_empty() => {
                 "`restore list` shows what there is. DB_NAME says whose backups are looked for."
             }
-            Self::NotFound { there, .. } => {
-                return Some(format!(
-                    "The newest ones that there are: {}. `restore list` shows all.",
-                    there.join(", ")
-                ));
+            Self::NotFound { end, there, .. } => {
+                return Some(format!("The {end} ones that there are: {}. `restore list` shows all.", there.join(", ")));
             }
             Self::NotThere { similar, .. } => {
                 return Some(format!(

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use backup_core::figures;
 use backup_core::process::{Bounds, Context, Exit, Finish, Progress};
 use backup_core::restore::{self, Input, Whole};
-use backup_core::store::{Found, Source, Store};
+use backup_core::store::{Found, Source, Store, Wanted};
 use bytes::Bytes;
 use serde_json::json;
 use time::PrimitiveDateTime;
@@ -37,7 +37,10 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<Finish, Er
     let now = PrimitiveDateTime::new(context.started.date(), context.started.time());
     let found = match bounds.hold(store.pick(&args.backup, &layout, now)).await? {
         Ok(found) => found,
-        Err(error) => return Err(bounds.hold(find::or_what_there_is(error, &store, &layout)).await?),
+        Err(error) => {
+            let wanted = Wanted::Stored(args.backup);
+            return Err(bounds.hold(find::or_what_there_is(error, &wanted, &store, &layout)).await?);
+        }
     };
     let source = bounds.hold(store.open(&found.object.key)).await??;
     let address = store.address(&found.object.key);

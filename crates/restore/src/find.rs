@@ -1,15 +1,15 @@
 //! A backup that is not there: whoever typed it wants to know what is.
 
 use backup_core::key::{BackupId, Layout, Tier};
-use backup_core::store::{Object, Store, StoreError, StoreErrorKind};
+use backup_core::store::{Object, Pick, Store, StoreError, StoreErrorKind, Wanted};
 
 use crate::error::Error;
 
-/// So many of the newest are named.
+/// So many of those that there are are named.
 const NAMED: usize = 3;
 
-/// The error, and what there is instead, where that can be told.
-pub(crate) async fn or_what_there_is(error: StoreError, store: &Store, layout: &Layout) -> Error {
+/// The error, and what there is instead, where that can be told: the newest, or for whoever went too far back, the oldest.
+pub(crate) async fn or_what_there_is(error: StoreError, wanted: &Wanted, store: &Store, layout: &Layout) -> Error {
     if error.kind != StoreErrorKind::Missing {
         return error.into();
     }
@@ -20,6 +20,10 @@ pub(crate) async fn or_what_there_is(error: StoreError, store: &Store, layout: &
     }
     all.sort_by_key(|(_, id)| (std::cmp::Reverse(id.taken), id.tier));
     all.dedup_by_key(|(_, id)| id.taken);
+    let end = if matches!(wanted, Wanted::Stored(Pick::Before(_))) { "oldest" } else { "newest" };
+    if end == "oldest" {
+        all.reverse();
+    }
     let there = all.into_iter().take(NAMED).map(|(object, _)| object.key).collect();
-    Error::NotFound { missing: error, there }
+    Error::NotFound { missing: error, end, there }
 }

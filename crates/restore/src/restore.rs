@@ -111,9 +111,10 @@ impl Run<'_> {
         if self.args.before.is_some_and(|before| before > self.taken()) {
             log::warn!("--before is in the future: that is the newest backup");
         }
-        let subject = match Subject::find(&self.args.wanted(), &store, &layout, self.taken()).await {
+        let wanted = self.args.wanted();
+        let subject = match Subject::find(&wanted, &store, &layout, self.taken()).await {
             Ok(subject) => subject,
-            Err(error) => return Err(find::or_what_there_is(error, &store, &layout).await),
+            Err(error) => return Err(find::or_what_there_is(error, &wanted, &store, &layout).await),
         };
         let announced = subject.announced(&store).await.map_err(|error| Error::from_read(&subject.address, error))?;
         if let Some(footer) = &announced.footer {
