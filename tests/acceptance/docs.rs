@@ -88,8 +88,6 @@ const HOW_TO_QUOTE: &str = "\
 # cannot read: mount the file at /backup/.env then. A line NAME= means unset.
 ";
 
-const TOOLS: [&str; 7] = ["backup", "cleanup", "restore-test", "restore", "notify", "health-check", "container"];
-
 /// The tools, with the groups of settings that each reads.
 const TOOLS: [(&str, &[Group]); 7] = {
     use Group::{Database, General, Mail, Places, Store, Work};
@@ -114,8 +112,8 @@ fn help_lists_the_settings_that_the_tool_reads() {
     for (tool, groups) in TOOLS {
         let help = words(&sandbox.command(tool).arg("--help").run().stdout);
         for setting in ALL {
-            let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
-            let line = format!(" {} {}{default}", setting.name, setting.meaning);
+            let default = setting.default.map(|default| format!("={default}")).unwrap_or_default();
+            let line = format!(" {}{default} {}", setting.name, setting.meaning);
             assert_eq!(help.contains(&line), groups.contains(&setting.group), "{tool} --help and{line}:\n{help}");
         }
     }

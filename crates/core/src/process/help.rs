@@ -22,11 +22,10 @@ fn add(command: Command, settings: &str) -> Command {
 
 fn settings(groups: &[Group]) -> String {
     let mut text = String::from("Settings, from the environment or a .env file (.env.example says how to quote):\n");
-    let settings = ALL.iter().filter(|setting| groups.contains(&setting.group));
-    let width = settings.clone().map(|setting| setting.name.len()).max().unwrap_or_default();
-    for setting in settings {
-        let default = setting.default.map(|default| format!(" [default: {default}]")).unwrap_or_default();
-        writeln!(text, "  {:width$}  {}{default}", setting.name, setting.meaning).expect("a string takes everything");
+    for setting in ALL.iter().filter(|setting| groups.contains(&setting.group)) {
+        let default = setting.default.map(|default| format!("={default}")).unwrap_or_default();
+        let lines = writeln!(text, "  {}{default}\n      {}", setting.name, setting.meaning);
+        lines.expect("a string takes everything");
     }
     text
 }
@@ -40,7 +39,7 @@ mod tests {
         let command = Command::new("tool").after_help("Exit codes").subcommand(Command::new("run"));
         let mut command = with_settings(command, &[Group::Mail]);
         let long = command.render_long_help().to_string();
-        assert!(long.contains("  MAIL_SMTP_PORT             its port [default: 587]\n"), "{long}");
+        assert!(long.contains("  MAIL_SMTP_PORT=587\n      its port\n"), "{long}");
         assert!(!long.contains("DB_HOST") && long.ends_with("Exit codes\n"), "{long}");
         assert!(!command.render_help().to_string().contains("MAIL_SMTP_PORT"));
         let run = command.find_subcommand_mut("run").unwrap();
