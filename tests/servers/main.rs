@@ -48,12 +48,12 @@ fn link_store(folder: &Path, store: &Store) -> std::io::Result<()> {
 /// Writes down each mail that comes in, for as long as this process lives.
 fn serve(folder: &Path, sink: &Sink) -> Result<(), Box<dyn Error>> {
     let mails = folder.join("mails");
-    let mut links = Vec::new();
+    let mut written = Vec::new();
     loop {
         let messages = sink.messages();
-        for message in &messages[links.len()..] {
-            links.push(write_mail(&mails, links.len() + 1, message)?);
-            fs::write(mails.join("index.html"), index(&links))?;
+        for message in &messages[written.len()..] {
+            written.push(write_mail(&mails, written.len() + 1, message)?);
+            fs::write(mails.join("index.html"), index(&written))?;
         }
         sleep(Duration::from_millis(100));
     }
@@ -85,8 +85,8 @@ fn write_settings(folder: &Path, cluster: &Cluster, store: &Store, sink: &Sink) 
     Ok(fs::rename(half, folder.join("env"))?)
 }
 
-/// Writes one mail in its three forms, and gives the link to it.
-fn write_mail(folder: &Path, number: usize, message: &Message) -> std::io::Result<String> {
+/// Writes one mail in its three forms, and gives the name of its page and its subject.
+fn write_mail(folder: &Path, number: usize, message: &Message) -> std::io::Result<(String, String)> {
     let letter = message.letter();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let words: Vec<String> = letter.subject.split_whitespace().map(|word| word.chars().map(plain).collect()).collect();
@@ -95,18 +95,22 @@ fn write_mail(folder: &Path, number: usize, message: &Message) -> std::io::Resul
     fs::write(folder.join(format!("{name}.html")), letter.html)?;
     fs::write(folder.join(format!("{name}.txt")), letter.text)?;
     fs::write(folder.join(format!("{name}.eml")), &message.raw)?;
-    let subject = letter.subject.replace('&', "&amp;").replace('<', "&lt;");
-    Ok(format!("<li><a href=\"{name}.html\" target=\"mail\">{subject}</a></li>"))
+    Ok((format!("{name}.html"), letter.subject))
 }
 
 /// The subjects, as an inbox shows them, beside the mail that was chosen.
-fn index(links: &[String]) -> String {
+fn index(mails: &[(String, String)]) -> String {
+    let link = |(page, subject): &(String, String)| {
+        let subject = subject.replace('&', "&amp;").replace('<', "&lt;");
+        format!("<li><a href=\"{page}\" target=\"mail\">{subject}</a></li>")
+    };
+    let links: String = mails.iter().map(link).collect();
+    let first = mails.first().map_or("", |(page, _)| page);
     format!(
         "<!doctype html><meta charset=\"utf-8\"><title>Mails</title><style>\
          body {{ margin: 0; display: flex; height: 100vh; font: 15px sans-serif }} \
          ol {{ width: 25em; margin: 0; padding: 1em 1em 1em 3em; overflow: auto }} li {{ margin: .5em 0 }} \
          iframe {{ flex: 1; border: 0; border-left: 1px solid #ccc }}</style>\
-         <ol>{}</ol><iframe name=\"mail\" title=\"The mail\"></iframe>",
-        links.concat()
+         <ol>{links}</ol><iframe name=\"mail\" src=\"{first}\" title=\"The mail\"></iframe>"
     )
 }
