@@ -1,12 +1,12 @@
 //! README, `.env.example` and `--help` say what the code does: where they list settings, they are held against the catalogue.
 
-use std::collections::BTreeSet;
+mod readme;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use acceptance::sandbox::Sandbox;
-use backup_core::process::EXIT_CODES;
 use backup_core::settings::{ALL, EVERY_GROUP, Group, Setting};
 
 const GROUPS: [(Group, &str); 8] = [
@@ -117,85 +117,6 @@ fn help_lists_the_settings_that_the_tool_reads() {
             assert_eq!(help.contains(&line), groups.contains(&setting.group), "{tool} --help and{line}:\n{help}");
         }
     }
-}
-
-/// The long options that a text names.
-fn options(text: &str) -> BTreeSet<&str> {
-    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-');
-    words.filter(|word| word.starts_with("--") && word.len() > 2).collect()
-}
-
-/// The options that a tool's `--help` lists, but those that every program has.
-fn listed(help: &str) -> BTreeSet<String> {
-    let lines = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-    let names = lines.flat_map(options).filter(|option| !["--help", "--version"].contains(option));
-    names.map(ToOwned::to_owned).collect()
-}
-
-#[test]
-fn the_synopses_of_the_readme_have_every_option_and_no_other() {
-    let sandbox = Sandbox::new();
-    let readme = read("README.md");
-    let synopses: Vec<&str> =
-        fences(&readme, "text").into_iter().flat_map(str::lines).filter(|line| line.contains('[')).collect();
-    let own = ["--env-file", "--json", "--verbose", "--quiet"];
-    for (tool, _) in TOOLS {
-        let verbs: &[&[&str]] = match tool {
-            "restore" => &[&["list"], &["fetch"], &["run"]],
-            "container" => continue,
-            _ => &[&[]],
-        };
-        for verb in verbs {
-            let command = [&[tool], *verb].concat().join(" ");
-            let help = sandbox.command(tool).args(verb.iter().copied()).arg("--help").run().stdout;
-            let is: BTreeSet<String> =
-                listed(&help).into_iter().filter(|option| !own.contains(&option.as_str())).collect();
-            let lines = synopses.iter().filter(|line| line.starts_with(&format!("{command} ")));
-            let said = lines.flat_map(|line| options(line)).filter(|option| !own.contains(option));
-            let said: BTreeSet<String> = said.map(ToOwned::to_owned).collect();
-            assert_eq!(said, is, "the README's synopsis of {command}, and its --help");
-        }
-    }
-}
-
-/// The code blocks of a page that are in this language.
-fn fences<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
-    // Every second piece stands within a fence.
-    let blocks = page.split("```").skip(1).step_by(2);
-    blocks
-        .filter_map(|block| block.split_once('\n'))
-        .filter(|(said, _)| *said == language)
-        .map(|(_, code)| code)
-        .collect()
-}
-
-#[test]
-fn the_exit_codes_of_the_readme_are_those_of_help() {
-    let readme = read("README.md");
-    let (_, section) = readme.split_once("## Exit codes\n").expect("the README has a section on exit codes");
-    let rows =
-        section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1).take_while(|line| line.starts_with('|'));
-    let said: Vec<&str> =
-        rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split(',')).map(str::trim).collect();
-    let is: Vec<&str> = EXIT_CODES.lines().skip(1).filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(said, is);
-}
-
-#[test]
-fn the_policy_of_the_readme_explains_every_action_and_grants_no_other() {
-    let readme = read("README.md");
-    let policy = fences(&readme, "json")
-        .into_iter()
-        .find(|block| block.contains("s3:PutObject"))
-        .expect("the README has a policy");
-    let policy: serde_json::Value = serde_json::from_str(policy).expect("the policy is JSON");
-    let actions =
-        policy["Statement"].as_array().into_iter().flatten().flat_map(|statement| statement["Action"].as_array());
-    let granted: BTreeSet<&str> = actions.flatten().filter_map(serde_json::Value::as_str).collect();
-    let rows = readme.lines().filter(|line| line.starts_with("| `s3:"));
-    let named = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`'));
-    let explained: BTreeSet<&str> = named.filter(|word| word.starts_with("s3:")).collect();
-    assert_eq!(granted, explained);
 }
 
 #[test]
