@@ -9,6 +9,8 @@ use crate::site::Site;
 fn the_commands_of_the_guide_work() {
     let mut site = Site::new();
     site.up();
+    site.compose(&["build", "backup"]).succeeds();
+    site.compose(&["up", "-d"]).succeeds();
     wait_until(Duration::from_mins(1), || site.backups().len() == 1, || site.log());
 
     site.compose(&["ps", "backup"]).succeeds().says("backup");

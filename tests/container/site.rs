@@ -112,28 +112,28 @@ impl Site {
         self.compose(&["up", "-d"]).succeeds();
     }
 
-    /// The settings as docker-compose wants them: in quotes by the rules of YAML, a `$` doubled.
+    /// The settings as docker-compose wants them: in quotes by the rules of YAML, a `$` doubled. And images made here, where the
+    /// compose file names those that everybody can pull.
     fn write_override(&self) {
         let environment = self.settings.iter().map(|(name, value)| (name.clone(), json!(value.replace('$', "$$"))));
         let mut service = self.service.clone();
         service.insert("environment".into(), Value::Object(environment.collect()));
         service.insert("extra_hosts".into(), json!(["host.docker.internal:host-gateway"]));
-        let whole = json!({ "services": { "backup": service } });
+        service.entry("image").or_insert_with(|| json!(engine::IMAGE));
+        service.insert("build".into(), engine::build_by_compose());
+        let whole = json!({ "services": { "backup": service, "db": { "image": engine::BASE_IMAGE } } });
         self.write("override.json", &whole.to_string());
-        self.write("settings.env", "");
+        fs::create_dir_all(self.folder.join("docker")).unwrap();
+        fs::copy(engine::root().join("docker/compose.yaml"), self.folder.join("docker/compose.yaml")).unwrap();
+        self.write(".env", "");
     }
 
     pub(crate) fn compose(&self, arguments: &[&str]) -> Said {
-        let override_file = self.folder.join("override.json");
         let mut command = compose();
         command
-            .args(["--project-name", &self.project, "-f", "docker/compose.yaml", "-f"])
-            .arg(override_file)
+            .args(["--project-name", &self.project, "-f", "docker/compose.yaml", "-f", "override.json"])
             .args(arguments)
-            .current_dir(engine::root())
-            .env("POSTGRES_IMAGE", engine::BASE_IMAGE)
-            .env("IMAGE", engine::IMAGE)
-            .env("SETTINGS_FILE", self.folder.join("settings.env"))
+            .current_dir(&self.folder)
             .env("POSTGRES_PASSWORD", &self.settings["DB_PASSWORD"]);
         run(&mut command)
     }
