@@ -38,6 +38,14 @@ fn begin_notes(state: &Path) {
 }
 
 fn give(path: &Path, user: &User) -> std::io::Result<()> {
+    match give_all(path, user) {
+        // A job of another container on the same volumes may have taken it away just now.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        given => given,
+    }
+}
+
+fn give_all(path: &Path, user: &User) -> std::io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.uid() != user.uid.as_raw() {
         lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;
