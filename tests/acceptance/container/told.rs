@@ -34,10 +34,12 @@ fn wrong_settings_and_a_bad_schedule_are_mailed_once_a_day_until_something_else_
 
 #[test]
 fn a_settings_file_that_cannot_be_read_is_mailed_by_what_the_environment_says() {
-    let host = Host::new();
+    let mut host = Host::new();
+    host.sandbox.unset("DB_NAME").unset("DB_HOST");
     host.sandbox.write(".env", "S3_BUCKET_NAME='shop\n");
     host.start().run().exits(78);
     let [letter] = &letters(&host)[..] else { panic!("{:?}", letters(&host)) };
+    assert!(letter.subject.ends_with("Backup FAILED: eleganttex on db"), "{}", letter.subject);
     assert!(letter.text.contains(".env, line 1: cannot read the value of S3_BUCKET_NAME"), "{}", letter.text);
 }
 

@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Exit, Tool, clock, logging};
 use crate::journal::Journal;
 use crate::mail::{Mailer, Origin, Report, Step};
-use crate::settings::{Environment, Mail, Places, Reader};
+use crate::settings::{Database, Environment, Mail, Places, Reader};
 
 /// A tool that runs every hour does not mail the same words every hour. Less than a day, so that a nightly job tells every
 /// night.
@@ -80,8 +80,10 @@ pub fn tell(tool: &Tool, text: &str, forgetful: Forgetful, report: impl FnOnce(O
         log::warn!("no directory can be written to note that somebody was told: that is done from 09:00 to 09:03 only");
         return;
     }
-    let named = |name| environment.get(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-    let origin = Origin::new(tool.name, named("DB_NAME"), named("DB_HOST"), told.at);
+    // As all mails call them, defaults and fallbacks included; what is wrong with them is no matter here.
+    let database = Database::read_name(&mut Reader::new(&environment)).map(|name| name.to_string());
+    let host = Database::read_host(&mut Reader::new(&environment));
+    let origin = Origin::new(tool.name, database.unwrap_or_default(), host.unwrap_or_default(), told.at);
     let report = report(origin, &told.words);
     let mailer = Mailer::new(settings, &places.state);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
