@@ -15,7 +15,7 @@ fn guide(site: &Site, command: &[&str]) -> Said {
 
 #[test]
 fn the_commands_of_the_guide_work() {
-    let mut site = Site::new();
+    let site = Site::new();
     site.prepare();
     let run = |command: &[&str]| guide(&site, command);
     run(&["build", "backup"]).succeeds();

@@ -157,13 +157,13 @@ fn missing(entry: &Entry, path: &str, machine: &impl Machine) -> Vec<String> {
         [program, ..] => (vec![program], false),
         [] => (vec![], false),
     };
-    let user = if !machine.has_user(&entry.user) {
-        Some(format!("there is no user `{}`", entry.user))
-    } else {
+    let user = if machine.has_user(&entry.user) {
         // Nobody else may read the variables; and its complaint would reach nobody.
         (needs_root && entry.user != "root").then(|| {
             format!("the user is `{}`: `container job` is started by root, and becomes BACKUP_USER", entry.user)
         })
+    } else {
+        Some(format!("there is no user `{}`", entry.user))
     };
     let missing = programs.into_iter().filter(|program| !machine.has_program(program, path));
     user.into_iter().chain(missing.map(|program| format!("there is no program `{program}` in {path}"))).collect()
