@@ -7,6 +7,7 @@ mod backup_store;
 mod cleanup;
 mod container;
 mod docs;
+mod follow;
 mod harness;
 mod health;
 mod layers;

@@ -11,6 +11,7 @@
 //! | [`proxy`] | a TCP proxy that stalls, resets and swallows connections |
 //! | [`lifeline`] | processes and files that do not outlive the test process |
 //! | [`programs`] | where PostgreSQL's programs are |
+//! | [`readme`] | the README's blocks of code, to be run as they are printed |
 //!
 //! Everything listens on 127.0.0.1 at a port the system chose (unless containers are to reach it), or on a Unix socket under [`lifeline::folder`], and nothing
 //! outlives the test process, however it ends. No variable of the person who runs the tests reaches a server or a tool:
@@ -23,6 +24,7 @@ pub mod moto;
 pub mod postgres;
 pub mod programs;
 pub mod proxy;
+pub mod readme;
 mod runtime;
 pub mod sandbox;
 pub mod store;

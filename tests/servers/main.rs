@@ -1,8 +1,8 @@
 //! `servers DIR`: a PostgreSQL server, an S3 store and a mail sink to play with, until this is told to end.
 //!
 //! Writes `DIR/env`, a file of settings for the tools, once all of them answer; keeps the store's objects readable under
-//! `DIR/store`, and writes each mail that comes in as `DIR/mails/NN-SUBJECT.html`, `.txt` and `.eml`. Everything that it
-//! started goes with it.
+//! `DIR/store`, and writes each mail that comes in as `DIR/mails/NN-SUBJECT.html`, `.txt` and `.eml`, with a page to look through
+//! them all, `DIR/mails/index.html`. Everything that it started goes with it.
 //!
 //! `servers DIR STORE MAIL`: no PostgreSQL, and the other two at these addresses, for the containers of the demo. The keys are
 //! those of the environment.
@@ -47,12 +47,13 @@ fn link_store(folder: &Path, store: &Store) -> std::io::Result<()> {
 
 /// Writes down each mail that comes in, for as long as this process lives.
 fn serve(folder: &Path, sink: &Sink) -> Result<(), Box<dyn Error>> {
-    let mut written = 0;
+    let mails = folder.join("mails");
+    let mut written = Vec::new();
     loop {
         let messages = sink.messages();
-        for message in &messages[written..] {
-            written += 1;
-            write_mail(&folder.join("mails"), written, message)?;
+        for message in &messages[written.len()..] {
+            written.push(write_mail(&mails, written.len() + 1, message)?);
+            fs::write(mails.join("index.html"), index(&written))?;
         }
         sleep(Duration::from_millis(100));
     }
@@ -84,13 +85,32 @@ fn write_settings(folder: &Path, cluster: &Cluster, store: &Store, sink: &Sink) 
     Ok(fs::rename(half, folder.join("env"))?)
 }
 
-fn write_mail(folder: &Path, number: usize, message: &Message) -> std::io::Result<()> {
+/// Writes one mail in its three forms, and gives the name of its page and its subject.
+fn write_mail(folder: &Path, number: usize, message: &Message) -> std::io::Result<(String, String)> {
     let letter = message.letter();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     let words: Vec<String> = letter.subject.split_whitespace().map(|word| word.chars().map(plain).collect()).collect();
     let name: String = words.join("-").trim_matches('-').chars().take(80).collect();
-    let stem = folder.join(format!("{number:02}-{name}"));
-    fs::write(stem.with_extension("html"), letter.html)?;
-    fs::write(stem.with_extension("txt"), letter.text)?;
-    fs::write(stem.with_extension("eml"), &message.raw)
+    let name = format!("{number:02}-{name}");
+    fs::write(folder.join(format!("{name}.html")), letter.html)?;
+    fs::write(folder.join(format!("{name}.txt")), letter.text)?;
+    fs::write(folder.join(format!("{name}.eml")), &message.raw)?;
+    Ok((format!("{name}.html"), letter.subject))
+}
+
+/// The subjects, as an inbox shows them, beside the mail that was chosen.
+fn index(mails: &[(String, String)]) -> String {
+    let link = |(page, subject): &(String, String)| {
+        let subject = subject.replace('&', "&amp;").replace('<', "&lt;");
+        format!("<li><a href=\"{page}\" target=\"mail\">{subject}</a></li>")
+    };
+    let links: String = mails.iter().map(link).collect();
+    let first = mails.first().map_or("", |(page, _)| page);
+    format!(
+        "<!doctype html><meta charset=\"utf-8\"><title>Mails</title><style>\
+         body {{ margin: 0; display: flex; height: 100vh; font: 15px sans-serif }} \
+         ol {{ width: 25em; margin: 0; padding: 1em 1em 1em 3em; overflow: auto }} li {{ margin: .5em 0 }} \
+         iframe {{ flex: 1; border: 0; border-left: 1px solid #ccc }}</style>\
+         <ol>{links}</ol><iframe name=\"mail\" src=\"{first}\" title=\"The mail\"></iframe>"
+    )
 }

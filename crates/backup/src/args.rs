@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
+use backup_core::settings::Group;
 use clap::Parser;
 
 const EXAMPLES: &str = "\
@@ -11,9 +12,7 @@ Examples:
   backup                            make a backup now
   backup --dry-run                  check settings, store and database, write nothing
   backup --if-older-than 24h        make one only if the newest is older than that
-  backup --output - | gunzip | less look at a dump without storing it
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+  backup --output - | gunzip | less look at a dump without storing it";
 
 /// Dumps a PostgreSQL database, compresses it and streams it to S3.
 ///
@@ -39,6 +38,9 @@ pub(crate) struct Args {
 }
 
 impl Arguments for Args {
+    const SETTINGS: &[Group] =
+        &[Group::General, Group::Database, Group::Store, Group::Work, Group::Mail, Group::Places];
+
     fn is_the_job(&self) -> bool {
         !self.dry_run && self.output.is_none()
     }

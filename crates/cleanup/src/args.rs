@@ -7,9 +7,7 @@ const EXAMPLES: &str = "\
 Examples:
   cleanup                delete what the retention says, and report what the store holds
   cleanup --dry-run      print every backup, what would become of it, and why; change nothing
-  cleanup --report-only  report what the store holds; delete nothing
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+  cleanup --report-only  report what the store holds; delete nothing";
 
 /// Deletes the backups whose time is over, and tells what the store holds.
 ///

@@ -11,9 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   container check                  check every setting, and say all that is wrong at once
   container job backup --dry-run   run a tool as cron does: as BACKUP_USER, with the container's variables
-  container start                  what the image runs by itself
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+  container start                  what the image runs by itself";
 
 /// The main process of the container, and the way in which its cron runs a job.
 #[derive(Debug, Parser)]

@@ -25,14 +25,14 @@ use std::process::ExitCode;
 
 use backup_core::mail::Kind;
 use backup_core::process::{self, Tool};
-use clap::Parser;
+use backup_core::settings::EVERY_GROUP;
 
 use args::{Args, Command};
 
 const TOOL: Tool = Tool { name: "container", log: "container", failure: Kind::Failure };
 
 fn main() -> ExitCode {
-    let Args { run_folder, command } = Args::parse();
+    let Args { run_folder, command } = process::parse(&EVERY_GROUP).unwrap_or_else(|usage| usage.exit());
     match command {
         Command::Start(args) => start::run(&args, &run_folder),
         Command::Check(args) => process::run_parsed(&TOOL, args, check::run),

@@ -13,9 +13,7 @@ Examples:
   health-check --no-notify                 look at everything, and tell nobody: the container's HEALTHCHECK
   health-check --only database,storage     look at these two
   health-check --metrics /var/lib/node_exporter/backup.prom
-                                           write figures for Prometheus too
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+                                           write figures for Prometheus too";
 
 /// Looks whether backups are made, can be restored, and whether a person would be told.
 ///

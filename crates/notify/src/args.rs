@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
-use backup_core::settings::Recipients;
+use backup_core::settings::{Group, Recipients};
 use clap::Parser;
 
 const EXAMPLES: &str = "\
@@ -14,9 +14,7 @@ Examples:
   notify SUCCESS \"Export done\" \"42 files\"        a message with details
   notify FAILURE \"Import failed\" - < import.log  details from stdin, of any size
   notify REPORT \"Week 4\" --attach report.pdf     any other word is a general notice
-  notify FAILURE \"Disk full\" --preview mail.html writes the mail to a file, sends nothing
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+  notify FAILURE \"Disk full\" --preview mail.html writes the mail to a file, sends nothing";
 
 static TYPES_AND_EXIT_CODES: LazyLock<String> = LazyLock::new(|| {
     format!(
@@ -62,6 +60,8 @@ pub(crate) struct Args {
 }
 
 impl Arguments for Args {
+    const SETTINGS: &[Group] = &[Group::General, Group::Database, Group::Mail, Group::Places];
+
     /// What became of its mail is written down by the mailer.
     fn is_the_job(&self) -> bool {
         false

@@ -1,6 +1,7 @@
 //! The arguments as they are typed.
 
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
+use backup_core::settings::Group;
 use backup_core::store::Wanted;
 use clap::Parser;
 
@@ -9,9 +10,7 @@ Examples:
   restore-test                         test the newest backup: daily, else weekly, else monthly
   restore-test db-backups/daily/...    test the backup under this key; s3://BUCKET/KEY is understood too
   restore-test ./backup.sql.gz         test a file; nothing is written to the store
-  restore-test --keep-scratch          leave the restored database to look at
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+  restore-test --keep-scratch          leave the restored database to look at";
 
 /// Restores a backup into a server of its own, and proves it equal to what was dumped.
 ///
@@ -35,6 +34,9 @@ pub(crate) struct Args {
 }
 
 impl Arguments for Args {
+    const SETTINGS: &[Group] =
+        &[Group::General, Group::Database, Group::Store, Group::Work, Group::Mail, Group::Places];
+
     fn common(&self) -> &CommonArgs {
         &self.common
     }

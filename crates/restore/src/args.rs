@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use backup_core::key::{DatabaseName, Tier};
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
+use backup_core::settings::Group;
 use backup_core::store::{Pick, Wanted};
 use clap::{Parser, Subcommand};
 use time::macros::format_description;
@@ -17,9 +18,7 @@ Examples:
   restore fetch latest -o - | gunzip    the same as a stream
   restore run latest --into try_it      the newest backup as a new database
   restore run --before '2025-01-29 14:00' --into shop --replace=shop
-                                        the last backup before that, in the place of an existing database
-
-Settings come from the environment and from a .env file; .env.example lists them all.";
+                                        the last backup before that, in the place of an existing database";
 
 const LIST_EXAMPLES: &str = "\
 Examples:
@@ -153,6 +152,8 @@ impl RunArgs {
 }
 
 impl Arguments for Args {
+    const SETTINGS: &[Group] = &[Group::General, Group::Database, Group::Store, Group::Work, Group::Places];
+
     fn common(&self) -> &CommonArgs {
         match &self.verb {
             Verb::List(args) => &args.common,

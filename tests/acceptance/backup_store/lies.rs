@@ -1,6 +1,6 @@
 //! The store's answer is lost, or is not the truth; or it does less than S3 does.
 
-use acceptance::store::{Answer, Fault, On, Operation};
+use acceptance::store::{Answer, Fault, Gate, On, Operation};
 use time::{Duration, OffsetDateTime};
 
 use super::{Failed, large, on, small, succeeds, with};
@@ -72,12 +72,14 @@ fn an_object_in_the_way_is_left_as_it_is() {
 #[test]
 fn an_object_that_comes_in_the_way_during_the_run_is_left_as_it_is() {
     for (sandbox, operation) in [(small(), Operation::PutObject), (large(), Operation::CompleteMultipartUpload)] {
-        // The store takes its time before it carries out the last request.
-        sandbox.store().fault(on(operation), Fault::Delay(std::time::Duration::from_secs(2)));
+        // The store does not carry out the last request before the other object is there.
+        let gate = Gate::closed();
+        sandbox.store().fault(on(operation), Fault::Hold(gate.clone()));
         let running = sandbox.command("backup").spawn();
         sandbox.store().wait_for(&on(operation), 1, super::SOON);
         let key = sandbox.store().requests(&on(operation))[0].key.clone();
         sandbox.store().seed(&key, b"of somebody else");
+        gate.open();
         let outcome = running.wait();
         let failed = Failed { cause: "PreconditionFailed", hint: "was left as it is" };
         failed.check_told(&sandbox, outcome).never_says("was deleted again");

@@ -112,4 +112,4 @@ fn on(operation: Operation) -> On {
 }
 
 /// Longer than any run with these waits takes, and far shorter than the limit of a run.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(1);

@@ -1,14 +1,13 @@
 //! The runbooks of the README, word for word, on a server that knows nothing of what was lost, and then on one that does.
 
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
 
 use acceptance::postgres::{Cluster, Database};
+use acceptance::readme::block_run_by;
 use acceptance::sandbox::Sandbox;
-use acceptance::{lifeline, programs};
 
 use super::{back_up, counts};
+use crate::follow::follow;
 use crate::shop::fill;
 
 /// The name in the README.
@@ -16,14 +15,6 @@ const DATABASE: &str = "eleganttex";
 
 /// The file in the README.
 const FILE: &str = "eleganttex_backup_20250129_020000.sql.gz";
-
-/// The commands that stand in the README behind this mark.
-fn runbook(mark: &str) -> String {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
-    let (_, rest) =
-        readme.split_once(&format!("<!-- {mark}: run by a test -->\n```bash\n")).expect("the README has it");
-    rest.split_once("```").expect("the block has an end").0.to_owned()
-}
 
 /// A backup of a database whose tables have an owner of their own, and a new server where nothing of it is.
 fn after_the_fire() -> (Sandbox, Database, String) {
@@ -43,31 +34,11 @@ fn after_the_fire() -> (Sandbox, Database, String) {
     (sandbox, database, before)
 }
 
-/// Types the commands, and gives what was on the screen.
-fn follow(sandbox: &Sandbox, commands: &str) -> String {
-    let tools = std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned();
-    let path = format!("{}:{}:{}", tools.display(), programs::postgres_folder().display(), programs::SYSTEM_PATH);
-    let script = sandbox.write("commands", commands);
-    let mut shell = lifeline::command(&programs::on_path("bash").unwrap(), "KILL", None);
-    shell.args(["-e", "-o", "pipefail"]).arg(script).env_clear().envs(sandbox.environment()).env("PATH", path);
-    for (name, setting) in
-        [("PGHOST", "DB_HOST"), ("PGPORT", "DB_PORT"), ("PGUSER", "DB_USER"), ("PGPASSWORD", "DB_PASSWORD")]
-    {
-        shell.env(name, sandbox.value(setting).unwrap());
-    }
-    shell.current_dir(sandbox.home()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let output = lifeline::spawn(shell).unwrap().wait_with_output().unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    assert!(output.status.success(), "{commands}\n{said}");
-    said
-}
-
 /// Once where nothing is, and once more over what is then there and has been damaged.
-fn brings_it_back(mark: &str) {
+fn brings_it_back(commands: &str) {
     let (sandbox, database, before) = after_the_fire();
     for time in ["first", "second"] {
-        let said = follow(&sandbox, &runbook(mark));
+        let said = follow(&sandbox, commands);
         assert_eq!(counts(&database), before, "{time}: {said}");
         let owners =
             "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE tablename IN ('orders', 'customers')";
@@ -79,10 +50,10 @@ fn brings_it_back(mark: &str) {
 
 #[test]
 fn the_database_comes_back_with_these_tools() {
-    brings_it_back("runbook with the tools");
+    brings_it_back(&block_run_by("the_database_comes_back_with_these_tools"));
 }
 
 #[test]
 fn the_database_comes_back_with_stock_tools_only() {
-    brings_it_back("runbook with stock tools");
+    brings_it_back(&block_run_by("the_database_comes_back_with_stock_tools_only"));
 }

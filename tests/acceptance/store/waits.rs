@@ -71,7 +71,7 @@ fn a_store_that_falls_silent_is_not_waited_for() {
         let (server, stored) = uploads_with(PART + 1, on, Fault::Stall);
         let error = stored.unwrap_err();
         assert_eq!(error.kind, StoreErrorKind::TimedOut, "{error}");
-        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
         assert!(server.keys().is_empty() && server.unfinished_uploads().is_empty());
     }
 }
@@ -83,7 +83,7 @@ fn an_answer_that_breaks_off_is_not_waited_for() {
     settings.stall_timeout = Duration::from_secs(1);
     let started = Instant::now();
     block_on(async { Store::new(&settings).await.list("p/").await.unwrap_err() });
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Frame, Incoming};
 use hyper::{Response, StatusCode};
 use s3s::Body;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// One thing that goes wrong with a request.
 #[derive(Clone)]
@@ -23,8 +23,8 @@ pub enum Fault {
     ResetAfter(u64),
     /// Take the request in and never answer.
     Stall,
-    /// Answer, but not before so long.
-    Delay(Duration),
+    /// Do what is asked only when the gate is opened.
+    Hold(Gate),
     /// Read the request's body no faster than so many bytes a second.
     Throttle(u64),
     /// Change one byte of the request's body on its way in.
@@ -37,6 +37,27 @@ pub enum Fault {
     StallAnswerAfter(u64),
     /// Do what was asked, then change the answer.
     Alter(Arc<dyn Fn(&mut Answer) + Send + Sync>),
+}
+
+/// What a request waits at; closed at first.
+#[derive(Clone)]
+pub struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    /// One that is closed.
+    pub fn closed() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    /// Lets everything pass from now on.
+    pub fn open(&self) {
+        self.0.close();
+    }
+
+    pub(super) async fn pass(&self) {
+        // The error says that the gate is open; a permit is never given.
+        let _ = self.0.acquire().await;
+    }
 }
 
 impl Fault {
@@ -72,7 +93,7 @@ impl fmt::Debug for Fault {
             Self::Reply(answer) => f.debug_tuple("Reply").field(&answer.status).finish(),
             Self::ResetAfter(bytes) => f.debug_tuple("ResetAfter").field(bytes).finish(),
             Self::Stall => f.write_str("Stall"),
-            Self::Delay(time) => f.debug_tuple("Delay").field(time).finish(),
+            Self::Hold(_) => f.write_str("Hold"),
             Self::Throttle(rate) => f.debug_tuple("Throttle").field(rate).finish(),
             Self::FlipByte(at) => f.debug_tuple("FlipByte").field(at).finish(),
             Self::LoseAnswer => f.write_str("LoseAnswer"),

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-pub use fault::{Answer, Fault};
+pub use fault::{Answer, Fault, Gate};
 pub use request::{On, Operation, SeenRequest};
 
 use crate::runtime::Background;

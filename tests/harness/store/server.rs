@@ -147,7 +147,7 @@ async fn answer(request: Request<Incoming>, service: &S3Service, desk: &Desk, cu
         Some(Fault::ResetAfter(bytes)) => passage.end_after = Some((*bytes, End::Tell(Arc::clone(&cut)))),
         Some(Fault::Throttle(rate)) => passage.bytes_a_second = Some(*rate),
         Some(Fault::FlipByte(at)) => passage.flip = Some(*at),
-        Some(Fault::Delay(time)) => tokio::time::sleep(*time).await,
+        Some(Fault::Hold(gate)) => gate.pass().await,
         _ => {}
     }
     let request = request.map(|body| pass_request(body, passage));

@@ -7,6 +7,7 @@ mod alarm;
 mod bounds;
 mod clock;
 mod exit;
+mod help;
 mod last_run;
 mod lock;
 mod logging;
@@ -35,7 +36,7 @@ pub use signals::{Interrupt, Interrupted, Signal};
 pub use start::{StartError, become_backup_user, environment, settings_are_loaded};
 
 use crate::mail::Kind;
-use crate::settings::{Environment, Places, Reader, misspelled, secrets};
+use crate::settings::{EVERY_GROUP, Environment, Group, Places, Reader, misspelled, secrets};
 use logging::Verbosity;
 
 /// Contract: a stopped tool is gone within ten seconds.
@@ -71,6 +72,9 @@ pub struct CommonArgs {
 
 /// The arguments of a tool, which hold the common ones.
 pub trait Arguments: Parser {
+    /// The settings that the tool reads, for its `--help`.
+    const SETTINGS: &[Group] = &EVERY_GROUP;
+
     /// The options that every tool has.
     fn common(&self) -> &CommonArgs;
 
@@ -145,7 +149,7 @@ pub fn run<A: Arguments, E: Failure + 'static>(
         None => Ok(arguments),
         Some(conflict) => Err(A::command().error(ErrorKind::ArgumentConflict, conflict)),
     };
-    match A::try_parse().and_then(checked) {
+    match parse::<A>(A::SETTINGS).and_then(checked) {
         Ok(arguments) => run_parsed(tool, arguments, job),
         Err(usage) => {
             // Printing fails only where nobody listens.
@@ -153,6 +157,17 @@ pub fn run<A: Arguments, E: Failure + 'static>(
             ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2))
         }
     }
+}
+
+/// The arguments of this process; `--help` shows the settings of these groups.
+///
+/// # Errors
+///
+/// What clap says of a wrong usage, or the help that was asked for.
+pub fn parse<A: Parser>(settings: &[Group]) -> Result<A, clap::Error> {
+    let mut command = help::with_settings(A::command(), settings);
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    A::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 /// Runs a tool whose arguments are known, to its exit code.

@@ -40,6 +40,18 @@ pub enum Group {
     Places,
 }
 
+/// All of them, in the order in which they are shown.
+pub const EVERY_GROUP: [Group; 8] = [
+    Group::General,
+    Group::Database,
+    Group::Store,
+    Group::Retention,
+    Group::Work,
+    Group::Health,
+    Group::Mail,
+    Group::Places,
+];
+
 impl Setting {
     /// Whether an operator's variable of this name reaches the setting.
     pub fn is_named(&self, name: &str) -> bool {
@@ -110,7 +122,6 @@ settings! {
     #[Work] BACKUP_RUN_TIMEOUT = "12h", "12h", "how long a whole run may take";
 
     #[Health] HEALTH_MAX_BACKUP_AGE_HOURS = "26", "26", "a newest backup older than this means that backups have stopped: cleanup then deletes nothing";
-
     #[Health] HEALTH_DISK_MAX_PERCENT = "90", "90", "a disk fuller than this is a fault";
     #[Health] HEALTH_LOG_MAX_MB = "100", "100", "log files larger than this together mean that they are not rotated";
     #[Health] HEALTH_TEMP_MAX_MB = "500", "500", "more scratch files than this, while no restore test runs, were left behind";

@@ -19,7 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use catalog::{ALL, Group, Setting};
+pub use catalog::{ALL, EVERY_GROUP, Group, Setting};
 pub use database::Database;
 pub use environment::{EnvFileError, Environment};
 pub use health::Health;

@@ -1,11 +1,13 @@
 //! README, `.env.example` and `--help` say what the code does: where they list settings, they are held against the catalogue.
 
+mod readme;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
 use acceptance::sandbox::Sandbox;
-use backup_core::settings::{ALL, Group, Setting};
+use backup_core::settings::{ALL, EVERY_GROUP, Group, Setting};
 
 const GROUPS: [(Group, &str); 8] = [
     (Group::General, "General"),
@@ -86,10 +88,41 @@ const HOW_TO_QUOTE: &str = "\
 # cannot read: mount the file at /backup/.env then. A line NAME= means unset.
 ";
 
+/// The tools, with the groups of settings that each reads.
+const TOOLS: [(&str, &[Group]); 7] = {
+    use Group::{Database, General, Mail, Places, Store, Work};
+    [
+        ("backup", &[General, Database, Store, Work, Mail, Places]),
+        ("cleanup", &EVERY_GROUP),
+        ("restore-test", &[General, Database, Store, Work, Mail, Places]),
+        ("restore", &[General, Database, Store, Work, Places]),
+        ("notify", &[General, Database, Mail, Places]),
+        ("health-check", &EVERY_GROUP),
+        ("container", &EVERY_GROUP),
+    ]
+};
+
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn help_lists_the_settings_that_the_tool_reads() {
+    let sandbox = Sandbox::new();
+    for (tool, groups) in TOOLS {
+        let help = words(&sandbox.command(tool).arg("--help").run().stdout);
+        for setting in ALL {
+            let default = setting.default.map(|default| format!("={default}")).unwrap_or_default();
+            let line = format!(" {}{default} {}", setting.name, setting.meaning);
+            assert_eq!(help.contains(&line), groups.contains(&setting.group), "{tool} --help and{line}:\n{help}");
+        }
+    }
+}
+
 #[test]
 fn help_has_examples_and_every_exit_code() {
     let sandbox = Sandbox::new();
-    for tool in ["backup", "cleanup", "restore-test", "restore", "notify", "health-check", "container"] {
+    for (tool, _) in TOOLS {
         let help = sandbox.command(tool).arg("--help").run().stdout;
         assert!(help.contains("Examples:"), "{tool}: {help}");
         for code in ["0", "1", "2", "3", "75", "78", "130", "143"] {
