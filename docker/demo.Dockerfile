@@ -1,8 +1,10 @@
-# What the demo of docker/compose.yaml needs beside a database: an S3 store and a mail server, from the tests of this project.
+# What docker/demo.yaml needs beside a database: an S3 store and a mail server, from the tests of this project.
 # Nothing is protected: not for anything but trying things out.
 
-ARG BASE_IMAGE=postgres:15-bookworm
-ARG RUST_IMAGE=rust:1-bookworm
+ARG POSTGRES_MAJOR=15
+# Any Debian would do; this one is there already.
+ARG BASE_IMAGE=postgres:${POSTGRES_MAJOR}-bookworm
+ARG RUST_IMAGE=rust:1.95-bookworm
 # Where the program comes from: a stage below, or an image of its own that has it in /programs.
 ARG PROGRAMS=build
 
@@ -15,7 +17,6 @@ RUN cargo build --locked --release -p acceptance --bin servers && mkdir /program
 
 FROM ${PROGRAMS} AS programs
 
-# Any Debian would do; this one is there already.
 FROM ${BASE_IMAGE}
 COPY --from=programs /programs/servers /usr/local/bin/
 RUN mkdir /demo && chown nobody /demo

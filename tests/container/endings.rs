@@ -59,6 +59,20 @@ fn the_container_ends_when_cron_dies() {
 }
 
 #[test]
+fn the_container_ends_when_cron_starts_nothing_and_a_mail_says_so() {
+    let mut site = Site::new();
+    site.crontab("* * * * * root container job health-check --no-notify\n");
+    site.service("command", serde_json::json!(["container", "start", "--no-catch-up", "--late-after", "1m"]));
+    site.service("restart", serde_json::json!("no")).up();
+    site.exec(&["bash", "-c", "kill -STOP $(cat /run/crond.pid)"]).succeeds();
+    let late = "cron runs, but has not started `health-check --no-notify` when it was time to";
+    site.wait_for_log(late, 2 * NEXT_MINUTE);
+    wait_until(SOON, || site.inspect("State.Status") == "exited", || site.log());
+    assert_eq!(site.inspect("State.ExitCode"), "1", "{}", site.log());
+    assert!(site.mail.wait_for(1, SOON)[0].letter().text.contains(late));
+}
+
+#[test]
 fn a_container_that_ended_with_cron_is_started_again() {
     let mut site = Site::new();
     site.up();

@@ -115,6 +115,12 @@ fn build(file: &str, image: &str, argument: &str) {
     run(command.env("DOCKER_BUILDKIT", "1").current_dir(root()).args(arguments).args(programs)).succeeds();
 }
 
+/// The same for docker-compose: what its file says of building the image, with what is different here.
+pub(crate) fn build_by_compose() -> serde_json::Value {
+    let args = serde_json::json!({ "POSTGRES_IMAGE": BASE_IMAGE, "PROGRAMS": PROGRAMS });
+    serde_json::json!({ "context": root(), "network": "host", "args": args })
+}
+
 /// An image that holds nothing but the programs, to take the place of the stage that builds them.
 fn import_programs() {
     let built = std::env::current_exe().unwrap();

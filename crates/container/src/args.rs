@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
 use clap::{Parser, Subcommand};
@@ -33,6 +34,9 @@ pub(crate) enum Command {
     CatchUp(ToolArgs),
     /// Run a program as `BACKUP_USER`, with the variables that the container was started with
     Job(JobArgs),
+    /// Mail, as `BACKUP_USER`, what the container's main process has to tell
+    #[command(hide = true)]
+    Tell,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,6 +47,9 @@ pub(crate) struct StartArgs {
     /// Start no backup, however old the newest is
     #[arg(long)]
     pub(crate) no_catch_up: bool,
+    /// End the container when cron has not started a job so long after its time
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = humantime::parse_duration)]
+    pub(crate) late_after: Duration,
 }
 
 #[derive(Debug, Parser)]

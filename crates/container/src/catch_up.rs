@@ -1,13 +1,16 @@
 //! The night that was missed: when the container starts, a backup is made if the newest is older than a day.
 //!
-//! After the host has started, the database often takes longer than we do: it is waited for, so that nobody gets a mail of
-//! a failure that is none.
+//! After the host has started, the database often takes longer than we do, above all after a power cut: it is waited for, so that
+//! nobody gets a mail of a failure that is none, and no night is missed for it.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use backup_core::child::{Child, base_variables};
+use backup_core::figures;
+use backup_core::postgres::Program;
 use backup_core::process::{Context, Finish};
 use backup_core::settings::{Database, Reader, disabled};
 use tokio::net::{TcpStream, UnixStream};
@@ -30,7 +33,7 @@ pub(crate) async fn run(_: ToolArgs, context: &Context) -> Result<Finish, Error>
         let database = reader.finish(database)?;
         let answer = context.interrupt.or(timeout(PATIENCE, answers(&database))).await?;
         if answer.is_err() {
-            log::warn!("the database at {}:{} does not answer; trying all the same", database.host, database.port);
+            log::warn!("the database at {}:{} takes no connections; trying all the same", database.host, database.port);
         }
     }
     let mut backup = Command::new("backup");
@@ -39,9 +42,32 @@ pub(crate) async fn run(_: ToolArgs, context: &Context) -> Result<Finish, Error>
 }
 
 async fn answers(database: &Database) {
-    while !is_open(database).await {
+    // Tells a server that still recovers from one that takes connections.
+    let pg_isready = Program::find("pg_isready", database.bin_dir.as_deref()).await.ok();
+    let mut said = false;
+    loop {
+        let ready = match &pg_isready {
+            Some(program) => is_ready(program, database).await,
+            None => is_open(database).await,
+        };
+        if ready {
+            return;
+        }
+        if !said {
+            let (Database { host, port, .. }, patience) = (database, figures::duration(PATIENCE));
+            log::info!("the database at {host}:{port} takes no connections yet; it is waited for, up to {patience}");
+            said = true;
+        }
         sleep(Duration::from_secs(1)).await;
     }
+}
+
+async fn is_ready(pg_isready: &Program, database: &Database) -> bool {
+    let (port, limit) = (database.port.to_string(), database.connect_timeout.as_secs().to_string());
+    let arguments = ["--quiet", "--host", &database.host, "--port", &port, "--timeout", &limit];
+    let child = Child::start(&pg_isready.path, arguments, &base_variables(), Stdio::null(), log::Level::Debug);
+    let Ok(mut child) = child else { return false };
+    child.wait().await.is_ok_and(|ended| ended.status.success())
 }
 
 async fn is_open(database: &Database) -> bool {

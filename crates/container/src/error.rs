@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use backup_core::process::{Exit, Failure, Interrupted, StartError};
+use backup_core::process::{Exit, Failure, Interrupted, StartError, chain};
 use backup_core::settings::ConfigError;
 
 use crate::schedule::Mistakes;
@@ -19,7 +19,9 @@ pub(crate) enum Error {
     NotRoot { user: String },
     /// What is wrong has been said by the check itself.
     #[error("the container does not start: a setting is wrong")]
-    Settings,
+    Settings { wrong: String },
+    #[error("the container does not start: settings and schedule are wrong")]
+    SettingsAndCrontab { wrong: String, crontab: Mistakes },
     #[error("cannot check the settings: {how}")]
     Unchecked { how: String },
     #[error(transparent)]
@@ -32,19 +34,42 @@ pub(crate) enum Error {
     System { attempt: &'static str, source: std::io::Error },
     #[error("cron has ended ({how}): no job would run any more, so the container ends")]
     CronEnded { how: String },
+    #[error("cron runs, but has not started `{job}` when it was time to")]
+    CronSilent { job: String },
+}
+
+impl Error {
+    /// All that a person needs to know, for a mail: also what has been said by others.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::Settings { wrong } => wrong.clone(),
+            Self::SettingsAndCrontab { wrong, crontab } => format!("{wrong}\n{crontab}"),
+            error => chain(error),
+        }
+    }
+
+    /// Whether there was a container that worked.
+    pub(crate) fn ended_it(&self) -> bool {
+        matches!(self, Self::CronEnded { .. } | Self::CronSilent { .. })
+    }
 }
 
 impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::NotRoot { .. } | Self::Settings | Self::Crontab(_) => Exit::Config,
+            Self::Config(_)
+            | Self::NotRoot { .. }
+            | Self::Settings { .. }
+            | Self::SettingsAndCrontab { .. }
+            | Self::Crontab(_) => Exit::Config,
             Self::Start(error) => error.exit(),
             Self::Interrupted(Interrupted(signal)) => Exit::Interrupted(*signal),
             Self::Unchecked { .. }
             | Self::NotStarted { .. }
             | Self::File { .. }
             | Self::System { .. }
-            | Self::CronEnded { .. } => Exit::Failed,
+            | Self::CronEnded { .. }
+            | Self::CronSilent { .. } => Exit::Failed,
         }
     }
 
@@ -55,7 +80,11 @@ impl Failure for Error {
                  root, let something else keep the schedule, and run each tool by itself: docker/kubernetes.yaml does."
                     .to_owned(),
             ),
-            Self::Crontab(_) => Some("cron would ignore the whole file without a word.".to_owned()),
+            Self::CronSilent { .. } => Some(
+                "Nothing would run any more, so the container ends as soon as no tool is at work; its restart policy starts it again."
+                    .to_owned(),
+            ),
+            Self::Crontab(_) | Self::SettingsAndCrontab { .. } => Some("cron would ignore the whole file without a word.".to_owned()),
             Self::File { attempt: "write", .. } => {
                 Some("With a read-only root file system, /run must be a tmpfs, as in docker/compose.yaml.".to_owned())
             }

@@ -6,11 +6,12 @@
 use std::convert::Infallible;
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io::Write as _;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use backup_core::process::{Failure as _, become_backup_user, settings_are_loaded};
+use backup_core::process::{Failure as _, become_backup_user, chain, settings_are_loaded};
 use backup_core::settings::{Environment, Places, Reader};
 use nix::unistd::{AccessFlags, access};
 
@@ -35,6 +36,13 @@ pub(crate) fn run(args: &JobArgs, run_folder: &Path) -> ExitCode {
 }
 
 fn become_job(args: &JobArgs, run_folder: &RunFolder, container: Option<&File>) -> Result<Infallible, Error> {
+    let words: Vec<_> = args.command.iter().map(|word| word.to_string_lossy()).collect();
+    if let Err(error) = run_folder.note_start(&words.join(" ")) {
+        // The container may take it for a job that cron did not start, and end; that is no reason to leave the job undone.
+        if let Some(mut container) = container {
+            let _ = writeln!(container, "container: WARN {}", chain(&error));
+        }
+    }
     let environment = run_folder.read_variables()?;
     become_backup_user(&environment)?;
     // clap gives at least one.

@@ -7,6 +7,7 @@ mod args;
 mod catch_up;
 mod check;
 mod error;
+mod expected;
 mod field;
 mod follow;
 mod job;
@@ -16,7 +17,9 @@ mod processes;
 mod run_folder;
 mod schedule;
 mod start;
+mod tell;
 mod watch;
+mod when;
 
 use std::process::ExitCode;
 
@@ -35,5 +38,6 @@ fn main() -> ExitCode {
         Command::Check(args) => process::run_parsed(&TOOL, args, check::run),
         Command::CatchUp(args) => process::run_parsed(&TOOL, args, catch_up::run),
         Command::Job(args) => job::run(&args, &run_folder),
+        Command::Tell => tell::run(),
     }
 }

@@ -3,9 +3,9 @@
 //! Docker makes what it mounts root's, and so did the shell scripts that these tools replace. Only what is not that user's is changed,
 //! nothing outside the folders is touched, and no link is followed.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, lchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown};
 use std::path::Path;
 
 use backup_core::settings::Places;
@@ -13,6 +13,9 @@ use nix::unistd::User;
 
 /// Where logrotate notes what it did when: the image leads its own place for that here.
 const ROTATED: &str = "status";
+
+/// Nobody else may read or lock them.
+const NOTES_MODE: u32 = 0o640;
 
 /// What it writes into new notes.
 const NOTHING_ROTATED: &[u8] = b"logrotate state -- version 2\n";
@@ -28,16 +31,30 @@ pub(crate) fn hand_over(places: &Places, user: &User) -> Vec<String> {
     given.into_iter().filter_map(Result::err).collect()
 }
 
-/// Notes that root made first, by hand, could not be read by cron's job.
+/// Notes that root made first, by hand, could not be read by cron's job. And what everybody may read, logrotate does not lock.
 fn begin_notes(state: &Path) {
-    let notes = fs::create_dir_all(state).and_then(|()| File::create_new(state.join(ROTATED)));
-    if let Ok(mut notes) = notes {
-        // Without them, logrotate begins by itself.
-        let _ = notes.write_all(NOTHING_ROTATED);
-    }
+    let notes = state.join(ROTATED);
+    let begun = fs::create_dir_all(state)
+        .and_then(|()| OpenOptions::new().write(true).create_new(true).mode(NOTES_MODE).open(&notes));
+    // Without them, logrotate begins by itself.
+    let _ = match begun {
+        Ok(mut notes) => notes.write_all(NOTHING_ROTATED),
+        Err(_) if fs::symlink_metadata(&notes).is_ok_and(|notes| notes.is_file()) => {
+            fs::set_permissions(&notes, Permissions::from_mode(NOTES_MODE))
+        }
+        Err(error) => Err(error),
+    };
 }
 
 fn give(path: &Path, user: &User) -> std::io::Result<()> {
+    match give_all(path, user) {
+        // A job of another container on the same volumes may have taken it away just now.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        given => given,
+    }
+}
+
+fn give_all(path: &Path, user: &User) -> std::io::Result<()> {
     let metadata = fs::symlink_metadata(path)?;
     if metadata.uid() != user.uid.as_raw() {
         lchown(path, Some(user.uid.as_raw()), Some(user.gid.as_raw()))?;

@@ -4,11 +4,13 @@
 //! so every byte but NUL arrives as it is. The schedule may be read by everybody: the health check does.
 
 use std::fs::{self, DirBuilder, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use backup_core::process::now;
 use backup_core::settings::Environment;
 
 use crate::error::Error;
@@ -16,6 +18,7 @@ use crate::error::Error;
 const VARIABLES: &str = "variables";
 const CRONTAB: &str = "crontab";
 const OUTPUT: &str = "output";
+const STARTED: &str = "started";
 
 /// The folder.
 #[derive(Debug)]
@@ -69,6 +72,19 @@ impl RunFolder {
         OpenOptions::new().append(true).open(self.0.join(OUTPUT))
     }
 
+    /// Notes that a job is started now: a cron that starts nothing is found out by that.
+    pub(crate) fn note_start(&self, job: &str) -> Result<(), Error> {
+        let folder = self.0.join(STARTED);
+        let failed = |source| Error::File { attempt: "write", path: folder.clone(), source };
+        DirBuilder::new().recursive(true).mode(0o711).create(&folder).map_err(failed)?;
+        self.write(&note_of(job), now().unix_timestamp().to_string().as_bytes(), 0o644)
+    }
+
+    /// When the job was last started, in seconds from 1970.
+    pub(crate) fn last_start(&self, job: &str) -> Option<i64> {
+        fs::read_to_string(self.0.join(note_of(job))).ok()?.trim().parse().ok()
+    }
+
     /// Written as a whole or not at all: cron and jobs may be reading what an earlier start left.
     fn write(&self, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
         let (half, path) = (self.0.join(format!("{name}.new")), self.0.join(name));
@@ -80,6 +96,13 @@ impl RunFolder {
         };
         written().map_err(|source| Error::File { attempt: "write", path: path.clone(), source })
     }
+}
+
+/// A name for any words: whoever notes and whoever reads are the same program, so that its hash is the same too.
+fn note_of(job: &str) -> String {
+    let mut hasher = DefaultHasher::new();
+    job.hash(&mut hasher);
+    format!("{STARTED}/{:016x}", hasher.finish())
 }
 
 fn encode(environment: &Environment) -> Vec<u8> {
@@ -121,6 +144,17 @@ mod tests {
             environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
         };
         assert_eq!(pairs(&received), pairs(&sent));
+    }
+
+    #[test]
+    fn the_last_start_of_each_job_is_known() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = RunFolder::create(&place.path().join("run")).unwrap();
+        assert_eq!(folder.last_start("backup"), None);
+        let before = now().unix_timestamp();
+        folder.note_start("backup").unwrap();
+        assert!(folder.last_start("backup").unwrap() >= before);
+        assert_eq!(folder.last_start("backup --quiet"), None);
     }
 
     #[test]

@@ -6,12 +6,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::field::{DAY, HOUR, MINUTE, MONTH, WEEKDAY};
+use crate::when::When;
 
 /// What cron sets where the file does not.
 const CRONS_PATH: &str = "/usr/bin:/bin";
-
-const WORDS: [&str; 8] = ["@reboot", "@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"];
 
 /// A schedule without mistakes.
 #[derive(Debug)]
@@ -138,11 +136,12 @@ fn read_entry(text: &str) -> Result<Entry, String> {
     if command.is_empty() {
         return Err("must be: minute hour day month weekday user command".to_owned());
     }
-    check_time(&when)?;
+    let when = when.join(" ");
+    When::read(&when)?;
     if command.replace("\\%", "").contains('%') {
         return Err("holds a %, at which cron cuts the command: write \\%".to_owned());
     }
-    Ok(Entry { when: when.join(" "), user: user.to_owned(), command: command.trim_end().to_owned() })
+    Ok(Entry { when, user: user.to_owned(), command: command.trim_end().to_owned() })
 }
 
 fn word(text: &str) -> (&str, &str) {
@@ -150,36 +149,22 @@ fn word(text: &str) -> (&str, &str) {
     (&text[..end], text[end..].trim_start_matches([' ', '\t']))
 }
 
-fn check_time(when: &[&str]) -> Result<(), String> {
-    let [minute, hour, day, month, weekday] = when else {
-        let word = when.concat();
-        return if WORDS.contains(&&*word) { Ok(()) } else { Err(format!("{word} is no word that cron knows")) };
-    };
-    MINUTE.read(minute)?;
-    HOUR.read(hour)?;
-    WEEKDAY.read(weekday)?;
-    let (days, months) = (DAY.read(day)?, MONTH.read(month)?);
-    let longest = |month: &u32| match month {
-        2 => 29,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    };
-    // With a weekday beside it, cron takes either.
-    if *weekday == "*" && days.first() > months.iter().map(longest).max().as_ref() {
-        return Err(format!("day {day} of month {month} never comes"));
-    }
-    Ok(())
-}
-
 /// What the entry needs and the machine has not: a user, a program, and the program that `container job` is to run.
 fn missing(entry: &Entry, path: &str, machine: &impl Machine) -> Vec<String> {
     let words: Vec<&str> = entry.command.split_whitespace().collect();
-    let programs = match words[..] {
-        ["container", "job", job, ..] => vec!["container", job],
-        [program, ..] => vec![program],
-        [] => vec![],
+    let (programs, needs_root) = match words[..] {
+        ["container", "job", job, ..] => (vec!["container", job], true),
+        [program, ..] => (vec![program], false),
+        [] => (vec![], false),
     };
-    let user = (!machine.has_user(&entry.user)).then(|| format!("there is no user `{}`", entry.user));
+    let user = if machine.has_user(&entry.user) {
+        // Nobody else may read the variables; and its complaint would reach nobody.
+        (needs_root && entry.user != "root").then(|| {
+            format!("the user is `{}`: `container job` is started by root, and becomes BACKUP_USER", entry.user)
+        })
+    } else {
+        Some(format!("there is no user `{}`", entry.user))
+    };
     let missing = programs.into_iter().filter(|program| !machine.has_program(program, path));
     user.into_iter().chain(missing.map(|program| format!("there is no program `{program}` in {path}"))).collect()
 }
@@ -192,7 +177,7 @@ mod tests {
 
     impl Machine for Debian {
         fn has_user(&self, name: &str) -> bool {
-            name == "root"
+            ["root", "backup"].contains(&name)
         }
 
         fn has_program(&self, name: &str, path: &str) -> bool {
@@ -232,6 +217,10 @@ mod tests {
             ("0 2 31 2 * root /bin/true\n", "line 1: day 31 of month 2 never comes"),
             ("0 2 * * * root /bin/true +%F\n", "line 1: holds a %"),
             ("0 2 * * * nobody /bin/true\n", "line 1: there is no user `nobody`"),
+            (
+                "PATH=/usr/local/bin\n0 2 * * * backup container job backup\n",
+                "line 2: the user is `backup`: `container job` is",
+            ),
             ("0 2 * * * root /bin/false\n", "line 1: there is no program `/bin/false`"),
             ("0 2 * * * root container job backup\n", "line 1: there is no program `container` in /usr/bin:/bin"),
             ("PATH=/usr/local/bin\n0 2 * * * root container job nightly\n", "line 2: there is no program `nightly`"),

@@ -10,18 +10,24 @@ use nix::unistd::{Pid, User, geteuid, getpid, getppid};
 
 use crate::args::StartArgs;
 use crate::error::Error;
+use crate::expected::Expected;
 use crate::follow::Follow;
 use crate::output::{say, say_failure};
 use crate::places;
 use crate::processes::Scope;
 use crate::run_folder::RunFolder;
 use crate::schedule::{Machine, Schedule};
-use crate::watch::watch;
+use crate::tell::tell_of;
+use crate::watch::{OnDisk, Watch};
 
 /// The container's main process, to its end.
 pub(crate) fn run(args: &StartArgs, run_folder: &Path) -> ExitCode {
     let ended = start(args, run_folder).unwrap_or_else(|error| {
-        say_failure(&error);
+        // That cron starts nothing was said and told when it was noticed.
+        if !matches!(error, Error::CronSilent { .. }) {
+            say_failure(&error);
+            tell_of(&error);
+        }
         error.exit()
     });
     ended.into()
@@ -38,12 +44,14 @@ fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
         }
     }
     // Both are checked before either is told, so that nobody has to start twice to learn of two mistakes.
-    let (settings, schedule) = (check_settings(), Schedule::read(&args.crontab, &Here));
-    if let (Err(_), Err(mistakes)) = (&settings, &schedule) {
-        say(Level::Error, &mistakes.to_string());
-    }
-    settings?;
-    let schedule = schedule?;
+    let schedule = match (check_settings(), Schedule::read(&args.crontab, &Here)) {
+        (Ok(()), schedule) => schedule?,
+        (Err(Error::Settings { wrong }), Err(crontab)) => {
+            say(Level::Error, &crontab.to_string());
+            return Err(Error::SettingsAndCrontab { wrong, crontab });
+        }
+        (Err(error), _) => return Err(error),
+    };
 
     let run = RunFolder::create(run_folder)?;
     run.write_variables(&environment)?;
@@ -52,6 +60,7 @@ fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
     for entry in &schedule.entries {
         say(Level::Info, &format!("cron runs, at {}: {}", entry.when, entry.command));
     }
+    let expected = Expected::of(&schedule, args.late_after);
     let follow = places.map(|places| Follow::from_now(&places.logs));
     // What our children leave behind becomes ours, to be found when the container ends.
     nix::sys::prctl::set_child_subreaper(true).map_err(|error| Error::System {
@@ -66,7 +75,8 @@ fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
     // tini is the first process, and we are its only child: nobody else's processes are here.
     let scope =
         if getpid() == Pid::from_raw(1) || getppid() == Pid::from_raw(1) { Scope::All } else { Scope::Descendants };
-    watch(cron, follow, scope)
+    let schedule = OnDisk { path: args.crontab.clone(), text: schedule.text };
+    Watch { cron, run, schedule, expected, follow, scope, silent: None }.run()
 }
 
 /// Whom the jobs run as, where that is not whoever started this.
@@ -85,11 +95,16 @@ fn user_of_the_jobs(environment: &Environment) -> Result<Option<User>, Error> {
 /// By `container check`, which becomes the user of the jobs: what that user cannot read is a mistake too.
 fn check_settings() -> Result<(), Error> {
     let mut check = own_program("check")?;
-    let status = check.status().map_err(|source| Error::NotStarted { program: "container check".into(), source })?;
-    match status.code() {
+    let check = check.arg("--json").stderr(Stdio::inherit()).output();
+    let check = check.map_err(|source| Error::NotStarted { program: "container check".into(), source })?;
+    match check.status.code() {
         Some(0) => Ok(()),
-        Some(code) if code == i32::from(Exit::Config.code()) => Err(Error::Settings),
-        _ => Err(Error::Unchecked { how: status.to_string() }),
+        Some(code) if code == i32::from(Exit::Config.code()) => {
+            let found: serde_json::Value = serde_json::from_slice(&check.stdout).unwrap_or_default();
+            let wrong = found["error"].as_str().unwrap_or("a setting is wrong").to_owned();
+            Err(Error::Settings { wrong })
+        }
+        _ => Err(Error::Unchecked { how: check.status.to_string() }),
     }
 }
 
@@ -114,7 +129,8 @@ fn start_catch_up(run_folder: &Path) -> Result<(), Error> {
     started.map(drop).map_err(|source| Error::NotStarted { program: "container catch-up".into(), source })
 }
 
-fn own_program(argument: &str) -> Result<Command, Error> {
+/// This program again, to do something else.
+pub(crate) fn own_program(argument: &str) -> Result<Command, Error> {
     let program = std::env::current_exe();
     let program = program.map_err(|source| Error::System { attempt: "find my own program", source })?;
     let mut command = Command::new(program);

@@ -143,6 +143,11 @@ impl Journal {
         write().map(|_| ()).map_err(|source| JournalError { path, source })
     }
 
+    /// Whether an entry could be written.
+    pub fn is_writable(&self) -> bool {
+        std::fs::create_dir_all(&self.folder).and_then(|()| tempfile::tempfile_in(&self.folder)).is_ok()
+    }
+
     /// The entry of this name, if there is one that makes sense.
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
         let text = std::fs::read(self.path(name)).ok()?;

@@ -55,6 +55,7 @@ fn no_job_runs_twice_at_once_or_as_root() {
         assert_eq!(job["timeZone"], "Etc/UTC");
         let pod = &job["jobTemplate"]["spec"]["template"]["spec"];
         assert_eq!(pod["securityContext"]["runAsUser"], 10001);
+        assert_eq!(pod["enableServiceLinks"], false);
         assert_eq!(container(job)["securityContext"]["readOnlyRootFilesystem"], true);
         assert_eq!(container(job)["envFrom"][0]["secretRef"]["name"], "backup");
     }

@@ -1,10 +1,12 @@
 //! The container's main process, outside any container: with a script in the place of cron, which starts jobs as cron does.
 
+mod compose;
 mod endings;
 mod jobs;
 mod kubernetes;
 mod logs;
 mod start;
+mod told;
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::symlink;

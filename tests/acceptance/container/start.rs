@@ -68,7 +68,7 @@ fn a_first_backup_is_made_when_the_database_has_come_up() {
     let host = Host::around(Sandbox::on(cluster.create_database()));
     cluster.stop_immediate();
     let mut running = host.start().spawn();
-    host.wait_for(&mut running, "INFO started");
+    host.wait_for(&mut running, "takes no connections yet; it is waited for");
     cluster.restart();
     host.wait_for(&mut running, "backup: ");
     running.wait_until("promoted a backup", |_| host.output().contains("INFO promoted to monthly"));

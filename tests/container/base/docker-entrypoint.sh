@@ -1,5 +1,6 @@
 #!/bin/sh
-# As much of the official image's entrypoint as the tests use: a database of POSTGRES_DB, POSTGRES_USER and POSTGRES_PASSWORD.
+# As much of the official image's entrypoint as the tests use: a database of POSTGRES_DB, POSTGRES_USER and POSTGRES_PASSWORD, and
+# what is to be in it.
 set -e
 [ "$1" = postgres ] || exec "$@"
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups "$@"; }
@@ -15,5 +16,12 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
     printf "listen_addresses = '*'\nfsync = off\n" >>"$PGDATA/postgresql.conf"
     echo "CREATE DATABASE \"$POSTGRES_DB\"" | as_postgres postgres --single -D "$PGDATA" postgres >/dev/null
+    if [ -d /docker-entrypoint-initdb.d ]; then
+        as_postgres pg_ctl -D "$PGDATA" -o "-c listen_addresses=''" -w start >/dev/null
+        for file in /docker-entrypoint-initdb.d/*.sql; do
+            as_postgres psql -qX -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$POSTGRES_DB" -f "$file"
+        done
+        as_postgres pg_ctl -D "$PGDATA" -m fast -w stop >/dev/null
+    fi
 fi
 exec setpriv --reuid=postgres --regid=postgres --init-groups "$@"

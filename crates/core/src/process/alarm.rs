@@ -10,7 +10,7 @@ use time::{Duration, OffsetDateTime};
 use super::{Exit, Tool, clock, logging};
 use crate::journal::Journal;
 use crate::mail::{Mailer, Origin, Report, Step};
-use crate::settings::{Environment, Mail, Places, Reader};
+use crate::settings::{Database, Environment, Mail, Places, Reader};
 
 /// A tool that runs every hour does not mail the same words every hour. Less than a day, so that a nightly job tells every
 /// night.
@@ -26,6 +26,34 @@ struct Told {
 
 /// Tells of the failure, unless a person at a terminal has just read it.
 pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
+    let (headline, safety) = match exit {
+        Exit::Config => (
+            "could not start: a setting is wrong.",
+            "Nothing was touched. Until this is mended, the job does not run at all.",
+        ),
+        _ => ("broke off.", "What it was doing was not done, or not to the end."),
+    };
+    tell(tool, text, Forgetful::Mails, |origin, words| {
+        Report::new(tool.failure.clone(), origin, format!("{} {headline}", tool.name))
+            .safety(safety)
+            .details("What is wrong", words.as_bytes())
+            .steps("What to do", hint.map(Step::say))
+            .steps("Then", [Step::run("Try again by hand:", format!("docker-compose exec backup {}", tool.name))])
+    });
+}
+
+/// What to do where nothing can be written, so that nobody will know what has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgetful {
+    /// For what happens once a night: tell.
+    Mails,
+    /// For what may happen every minute: tell only in three minutes of the day, from 09:00.
+    WaitsForNine,
+}
+
+/// Mails what is wrong, once a day for the same words, unless a person at a terminal has just read it. The report is made of
+/// the words without any secret.
+pub fn tell(tool: &Tool, text: &str, forgetful: Forgetful, report: impl FnOnce(Origin, &str) -> Report) {
     if std::io::stderr().is_terminal() {
         return;
     }
@@ -37,33 +65,32 @@ pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
         log::warn!("nobody is told by mail: BACKUP_NOTIFICATION_EMAIL is not set, or the mail settings are wrong too");
         return;
     };
-    let (journal, entry) = (Journal::new(&places.state), format!("alarm-{}", tool.name));
+    // A state directory that cannot be written is no reason to mail the same every hour.
+    let memory = [&places.state, &places.logs, &places.temp].map(|folder| Journal::new(folder));
+    let entry = format!("alarm-{}", tool.name);
     let told = Told { at: clock::now(), words: logging::redact(text) };
-    let last: Option<Told> = journal.read(&entry);
+    let last = memory.iter().filter_map(|journal| journal.read::<Told>(&entry)).max_by_key(|told| told.at);
     if last.is_some_and(|last| last.words == told.words && (told.at - last.at).abs() < AGAIN_AFTER) {
         log::info!("a mail has told of this already");
         return;
     }
-    let named = |name| environment.get(name).map(|value| value.to_string_lossy().into_owned()).unwrap_or_default();
-    let origin = Origin::new(tool.name, named("DB_NAME"), named("DB_HOST"), told.at);
-    let (headline, safety) = match exit {
-        Exit::Config => (
-            "could not start: a setting is wrong.",
-            "Nothing was touched. Until this is mended, the job does not run at all.",
-        ),
-        _ => ("broke off.", "What it was doing was not done, or not to the end."),
-    };
-    let report = Report::new(tool.failure.clone(), origin, format!("{} {headline}", tool.name))
-        .safety(safety)
-        .details("What is wrong", told.words.as_bytes())
-        .steps("What to do", hint.map(Step::say))
-        .steps("Then", [Step::run("Try again by hand:", format!("docker-compose exec backup {}", tool.name))]);
+    let memory = memory.iter().find(|journal| journal.is_writable());
+    let is_nine = told.at.hour() == 9 && told.at.minute() < 3;
+    if memory.is_none() && forgetful == Forgetful::WaitsForNine && !is_nine {
+        log::warn!("no directory can be written to note that somebody was told: that is done from 09:00 to 09:03 only");
+        return;
+    }
+    // As all mails call them, defaults and fallbacks included; what is wrong with them is no matter here.
+    let database = Database::read_name(&mut Reader::new(&environment)).map(|name| name.to_string());
+    let host = Database::read_host(&mut Reader::new(&environment));
+    let origin = Origin::new(tool.name, database.unwrap_or_default(), host.unwrap_or_default(), told.at);
+    let report = report(origin, &told.words);
     let mailer = Mailer::new(settings, &places.state);
     match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => drop(runtime.block_on(mailer.send(&report.render(), told.at))),
         Err(error) => return log::error!("cannot send a mail: {error}"),
     }
-    if let Err(error) = journal.write(&entry, &told) {
+    if let Some(Err(error)) = memory.map(|journal| journal.write(&entry, &told)) {
         log::debug!("{error}: the next run tells of it again");
     }
 }

@@ -26,6 +26,7 @@ use clap::error::ErrorKind;
 use serde_json::json;
 use time::OffsetDateTime;
 
+pub use alarm::{Forgetful, tell};
 pub use bounds::{Bounds, Cut};
 pub use clock::{now, zone_problem};
 pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
@@ -231,6 +232,15 @@ fn document(tool: &Tool, exit: Exit, members: serde_json::Map<String, serde_json
     document.insert("exit_code".into(), exit.code().into());
     document.extend(members);
     serde_json::Value::Object(document).to_string()
+}
+
+/// Starts the log of a process that is no tool's run, for what it has to [`tell`]: with the settings of the `.env` file where
+/// that can be read, and as the user of the jobs.
+pub fn start_to_tell(tool: &Tool) -> Result<(), StartError> {
+    let environment = start::environment(None).unwrap_or_else(|_| Environment::of_this_process());
+    start::become_backup_user(&environment)?;
+    start_log(tool, Verbosity::Normal, &environment);
+    Ok(())
 }
 
 fn start_and_run<J>(

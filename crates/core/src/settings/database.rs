@@ -39,9 +39,14 @@ impl Database {
         reader.required(&name::DB_NAME)
     }
 
+    /// The host alone, to name it.
+    pub fn read_host(reader: &mut Reader<'_>) -> Option<String> {
+        reader.required(&name::DB_HOST)
+    }
+
     /// Reads them.
     pub fn read(reader: &mut Reader<'_>, environment: &Environment) -> Option<Self> {
-        let host = reader.required(&name::DB_HOST);
+        let host = Self::read_host(reader);
         let port = reader.number(&name::DB_PORT, 1..=65_535);
         let database = Self::read_name(reader);
         let user = reader.required(&name::DB_USER);

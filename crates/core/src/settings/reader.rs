@@ -1,5 +1,6 @@
 //! The one reader of the environment: typed values out, every problem kept.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
@@ -174,7 +175,7 @@ impl<'e> Reader<'e> {
     fn text(&mut self, setting: &Setting) -> Option<(&'static str, String)> {
         let names = std::iter::once(setting.name).chain(setting.fallbacks.iter().copied());
         for name in names {
-            if let Some(value) = self.environment.get(name) {
+            if let Some(value) = self.environment.get(name).filter(|value| !is_link(name, value)) {
                 let Some(text) = value.to_str() else {
                     self.note(name, "is not UTF-8 text", setting);
                     return None;
@@ -198,6 +199,13 @@ impl<'e> Reader<'e> {
             .find(|name| is_near(name, setting.name) || is_cut(name, setting.name))
             .map(str::to_owned)
     }
+}
+
+/// What Kubernetes, and Docker's old links, set by themselves where a service is called `db`: `DB_PORT=tcp://10.0.0.1:5432`. Nobody
+/// meant it as a setting.
+fn is_link(name: &str, value: &OsStr) -> bool {
+    let value = value.as_bytes();
+    name.ends_with("_PORT") && [&b"tcp://"[..], b"udp://", b"sctp://"].iter().any(|scheme| value.starts_with(scheme))
 }
 
 /// One or two slips of the finger, in a name long enough for that to be no accident.

@@ -239,3 +239,13 @@ fn limits_take_the_units_that_people_write() {
         assert_eq!(limits.run.as_secs(), seconds, "{text}");
     }
 }
+
+#[test]
+fn what_kubernetes_sets_for_a_service_is_no_setting() {
+    let mut variables = NEEDED.to_vec();
+    variables.extend([("DB_PORT", "tcp://10.0.0.1:5433"), ("MAIL_SMTP_PORT", "udp://10.0.0.2:25")]);
+    variables.extend([("DB_PORT_5432_TCP", "tcp://10.0.0.1:5433"), ("DB_SERVICE_HOST", "10.0.0.1")]);
+    assert_eq!(problems(&environment(&variables)), [""; 0]);
+    let variables = environment(&variables);
+    assert_eq!(Database::read(&mut Reader::new(&variables), &variables).map(|database| database.port), Some(5432));
+}
