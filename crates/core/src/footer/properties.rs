@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 /// What a database is beside its contents.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Properties {
     /// The role that owns it.
@@ -29,6 +29,23 @@ pub struct Properties {
     pub icu_rules: Option<String>,
     /// Where its files lie. Only noted: another server has other disks.
     pub tablespace: String,
+}
+
+/// Of whoever does not say: a database as anybody makes it.
+impl Default for Properties {
+    fn default() -> Self {
+        Self {
+            owner: String::new(),
+            privileges: None,
+            settings: Vec::new(),
+            comment: None,
+            connection_limit: -1,
+            locale_provider: None,
+            locale: None,
+            icu_rules: None,
+            tablespace: String::new(),
+        }
+    }
 }
 
 /// One privilege of one role.
@@ -52,6 +69,9 @@ pub struct Setting {
     /// As PostgreSQL keeps it.
     pub value: String,
 }
+
+/// The privileges that there are on a database. They stand in a statement as they are, so no others do.
+const PRIVILEGES: [&str; 3] = ["CONNECT", "CREATE", "TEMPORARY"];
 
 /// Settings that are lists of names, which PostgreSQL keeps quoted as names are (`GUC_LIST_QUOTE` in its source).
 const LISTS_OF_NAMES: [&str; 7] = [
@@ -82,8 +102,10 @@ impl Properties {
             statements.push(format!("ALTER DATABASE {name} OWNER TO {owner};"));
         }
         if let Some(privileges) = &self.privileges {
-            statements.push(format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC, {owner};"));
-            for Privilege { grantee, privilege, grantable } in privileges.iter().collect::<BTreeSet<_>>() {
+            let whose = if self.owner.is_empty() { String::new() } else { format!(", {owner}") };
+            statements.push(format!("REVOKE ALL ON DATABASE {name} FROM PUBLIC{whose};"));
+            let known = privileges.iter().filter(|privilege| PRIVILEGES.contains(&privilege.privilege.as_str()));
+            for Privilege { grantee, privilege, grantable } in known.collect::<BTreeSet<_>>() {
                 let grantee = grantee.as_deref().map_or_else(|| "PUBLIC".to_owned(), identifier);
                 let option = if *grantable { " WITH GRANT OPTION" } else { "" };
                 statements.push(format!("GRANT {privilege} ON DATABASE {name} TO {grantee}{option};"));
@@ -170,9 +192,10 @@ pub fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// As SQL writes a text. A backslash means nothing in it: `standard_conforming_strings` is on by default.
+/// As SQL writes a text, whatever `standard_conforming_strings` says of backslashes.
 pub fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    let quoted = text.replace('\'', "''");
+    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
 #[cfg(test)]
@@ -195,6 +218,7 @@ mod tests {
                 privilege(Some("the app"), "CREATE", false),
                 privilege(Some("team"), "CONNECT", true),
                 privilege(None, "TEMPORARY", false),
+                privilege(None, "CONNECT ON DATABASE x TO y; DROP DATABASE z; --", false),
                 privilege(Some("team"), "CONNECT", true),
             ]),
             settings: vec![
@@ -216,7 +240,7 @@ mod tests {
                 r#"GRANT CREATE ON DATABASE "a ""b""" TO "the app";"#,
                 r#"ALTER DATABASE "a ""b""" CONNECTION LIMIT 42;"#,
                 r#"ALTER DATABASE "a ""b""" SET "search_path" TO '$user', 'public', 'Odd "one"';"#,
-                r#"ALTER DATABASE "a ""b""" SET "application_name" TO 'it''s a \ b';"#,
+                r#"ALTER DATABASE "a ""b""" SET "application_name" TO E'it''s a \\ b';"#,
                 r#"ALTER ROLE "team" IN DATABASE "a ""b""" SET "work_mem" TO '7MB';"#,
                 r#"COMMENT ON DATABASE "a ""b""" IS 'the shop; it''s ours';"#,
             ]
@@ -226,8 +250,10 @@ mod tests {
 
     #[test]
     fn what_nobody_changed_needs_no_statement_but_the_owner() {
-        let plain = Properties { owner: "app".to_owned(), connection_limit: -1, ..Properties::default() };
+        let plain = Properties { owner: "app".to_owned(), ..Properties::default() };
         assert_eq!(plain.statements("shop"), [r#"ALTER DATABASE "shop" OWNER TO "app";"#]);
+        let unsaid: Properties = serde_json::from_str("{}").unwrap();
+        assert_eq!(unsaid.statements("shop"), [""; 0]);
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Plan {
         if !missing_extensions.is_empty() {
             return Err(Error::ExtensionsMissing(missing_extensions));
         }
-        let mut properties = footer.and_then(|footer| footer.properties.clone()).unwrap_or(NO_PROPERTIES);
+        let mut properties = footer.and_then(|footer| footer.properties.clone()).unwrap_or_default();
         if let Some(owner) = &args.owner {
             properties.owner.clone_from(owner);
         }
@@ -166,19 +166,6 @@ impl Plan {
         lines
     }
 }
-
-/// Of a backup that does not say: the database is the operator's, like any that he makes.
-const NO_PROPERTIES: Properties = Properties {
-    owner: String::new(),
-    privileges: None,
-    settings: Vec::new(),
-    comment: None,
-    connection_limit: -1,
-    locale_provider: None,
-    locale: None,
-    icu_rules: None,
-    tablespace: String::new(),
-};
 
 /// A database that may have been meant.
 fn similar_name(typed: &str, databases: &[String]) -> Option<String> {
