@@ -13,14 +13,16 @@ pub(crate) fn compose(dump: DumpFacts, server: &Server, database: &DatabaseName,
         encoding: server.encoding.clone(),
         collate: server.collate.clone(),
         ctype: server.ctype.clone(),
+        properties: Some(server.properties.clone()),
         roles: roles_to_create(&dump, server),
         dump,
     }
 }
 
-/// The roles that the dump names and those that they are members of, as far as the server knows them.
+/// The roles that the dump and the database's own properties name and those that they are members of, as far as the server knows
+/// them.
 fn roles_to_create(dump: &DumpFacts, server: &Server) -> Vec<Role> {
-    let mut wanted: Vec<&str> = dump.roles.iter().map(String::as_str).collect();
+    let mut wanted: Vec<&str> = dump.roles.iter().map(String::as_str).chain(server.properties.roles()).collect();
     let mut roles: Vec<Role> = Vec::new();
     while let Some(name) = wanted.pop() {
         let known = server.roles.iter().find(|role| role.name == name);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::key::{Layout, Tier};
-use backup_core::store::{Deleted, Store, StoreError, StoreErrorKind, UnfinishedUpload};
+use backup_core::store::{DELETED_AT_ONCE, Deleted, Store, StoreError, StoreErrorKind, UnfinishedUpload};
 use time::OffsetDateTime;
 
 use crate::inventory::{Held, What};
@@ -18,6 +18,8 @@ const SHORTEST_AGE: Duration = Duration::from_hours(24);
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) deleted: u64,
+    /// What the store has been, or is about to be, asked to delete.
+    asked: u64,
     /// What was to go and still stands, by key: refused, with the store's reason; or the record of a copy that was.
     pub(crate) standing: HashMap<String, Option<StoreError>>,
     /// The bucket keeps versions: what was deleted is hidden, and its bytes are still there.
@@ -26,6 +28,19 @@ pub(crate) struct Done {
     pub(crate) aborted: Vec<String>,
     /// Keys of those that could not be.
     pub(crate) left: Vec<String>,
+}
+
+impl Done {
+    /// Whether the store has been asked to delete anything.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.asked > 0
+    }
+
+    /// Objects that may be gone or not: the run was cut off before the store answered.
+    pub(crate) fn unsettled(&self) -> u64 {
+        let refused = self.standing.values().filter(|error| error.is_some()).count() as u64;
+        (self.asked - self.deleted - refused).min(DELETED_AT_ONCE)
+    }
 }
 
 /// Deletes what the plan says. Whatever becomes of an object is noted at once, so that a run that is cut off knows what
@@ -47,6 +62,7 @@ pub(crate) async fn delete(store: &Store, plan: &Plan, done: &mut Done) {
 
 async fn delete_all(store: &Store, objects: &[&Held], done: &mut Done) {
     let keys: Vec<&str> = objects.iter().map(|held| held.key.as_str()).collect();
+    done.asked += keys.len() as u64;
     let told = |key: &str, result: Result<Deleted, StoreError>| match result {
         Ok(Deleted { hidden }) => {
             log::info!("deleted {}", store.address(key));

@@ -7,6 +7,7 @@ use backup_core::store::StoreErrorKind;
 
 use crate::args::Mode;
 use crate::error::Error;
+use crate::execute::Done;
 use crate::growth::WEEKS;
 use crate::inventory::Tally;
 use crate::plan::{Halt, Plan};
@@ -19,7 +20,7 @@ pub(crate) async fn tell(
     settings: &Settings,
     context: &Context,
     ended: &Result<(Plan, Report), Error>,
-    deleted: u64,
+    done: &Done,
     reports: bool,
 ) {
     let Some(mail) = &settings.mail else {
@@ -34,7 +35,7 @@ pub(crate) async fn tell(
             _ if reports => letter.storage_report(report),
             _ => return mailer.send_waiting(now()).await,
         },
-        Err(error) => letter.failure(error, deleted),
+        Err(error) => letter.failure(error, done),
     };
     mailer.send(&report.render(), now()).await;
 }
@@ -130,17 +131,10 @@ impl Letter<'_> {
         figures_of(mail, report).log_tail("The end of the log", &self.context.log_tail())
     }
 
-    fn failure(&self, error: &Error, deleted: u64) -> Mail {
+    fn failure(&self, error: &Error, done: &Done) -> Mail {
         let text = self.context.redact(&chain(error));
         let name = &self.settings.database.name;
-        let safety = match (error, deleted) {
-            (_, 0) => "Nothing was deleted: all backups are still there.".to_owned(),
-            (Error::Cut(_), deleted) => format!(
-                "{} were deleted, all past their time; the next cleanup goes on where this one was stopped.",
-                objects(deleted)
-            ),
-            (_, deleted) => format!("{} were deleted, all past their time.", objects(deleted)),
-        };
+        let safety = what_went(done);
         let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(self.context.redact(&hint))).into_iter().collect();
         steps.push(Step::run(
             "See what would be deleted, and change nothing:",
@@ -151,6 +145,20 @@ impl Letter<'_> {
             .safety(safety)
             .steps("What to do", steps)
             .log_tail("The end of the log", &self.context.log_tail())
+    }
+}
+
+/// What a run that did not come to its end has deleted, as far as anybody knows.
+pub(crate) fn what_went(done: &Done) -> String {
+    match (done.deleted, done.unsettled()) {
+        (0, 0) => "Nothing was deleted: all backups are still there.".to_owned(),
+        (deleted, 0) => format!("{} deleted, all past their time; the rest is for the next cleanup.", objects(deleted)),
+        (deleted, unsettled) => format!(
+            "{} deleted for certain, and perhaps up to {} more: the store was asked, and its answer did not come. All of \
+             them were past their time; the rest is for the next cleanup.",
+            objects(deleted),
+            figures::count(unsettled)
+        ),
     }
 }
 

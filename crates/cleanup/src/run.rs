@@ -41,8 +41,11 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
     let run = Run::new(&settings, context, &args).await;
     let mut done = Done::default();
     let ended = Box::pin(run.clean(&mut done)).await;
+    if ended.is_err() && done.has_begun() {
+        log::warn!("{}", notice::what_went(&done));
+    }
     if args.may_notify() {
-        notice::tell(&settings, context, &ended, done.deleted, args.makes_report()).await;
+        notice::tell(&settings, context, &ended, &done, args.makes_report()).await;
     }
     let (plan, report) = ended?;
     Ok(run.finish(&plan, &report, &args))

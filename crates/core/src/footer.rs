@@ -3,6 +3,7 @@
 //! ```text
 //! -- @backup footer 1.0: what the dump above holds; psql skips these lines. To restore: gunzip -c FILE | psql -d NAME
 //! -- @backup backup {"database":"shop","started":"2025-01-29T02:00:00Z",…}
+//! -- @backup database {"owner":"app","settings":[…],…,"statements":["ALTER DATABASE \"shop\" OWNER TO \"app\";"]}
 //! -- @backup dump {"bytes":1048576,…}
 //! -- @backup role {"name":"app","statements":["CREATE ROLE app LOGIN;"]}
 //! -- @backup table {"name":"public.orders","columns":["id","status"],"rows":10482,"digest":"…"}
@@ -20,6 +21,7 @@
 mod compare;
 mod facts;
 mod lines;
+mod properties;
 mod spelling;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,7 @@ use time::OffsetDateTime;
 pub use compare::{Comparison, Difference};
 pub use facts::{Digest, DumpFacts, LargeObjects, ObjectName, SchemaObject, SequenceFacts, TableFacts};
 pub use lines::LINE_PREFIX;
+pub use properties::{Privilege, Properties, Setting, identifier, literal};
 pub use spelling::escape;
 
 /// What a backup says of itself.
@@ -47,7 +50,9 @@ pub struct Footer {
     pub collate: String,
     /// `LC_CTYPE` of the database.
     pub ctype: String,
-    /// How to make the roles that the dump names.
+    /// What the database is beside its contents. `None`: written by a version that did not ask.
+    pub properties: Option<Properties>,
+    /// How to make the roles that the dump and the properties name.
     pub roles: Vec<Role>,
     /// What the dump holds.
     pub dump: DumpFacts,
@@ -103,6 +108,24 @@ impl Footer {
     /// Reads a footer back, from its first byte to its last.
     pub fn parse(bytes: &[u8]) -> Result<Self, FooterError> {
         lines::parse(bytes)
+    }
+
+    /// The statement that makes an empty database of this name with the encoding and the locale that this one had, on a server of
+    /// this major version.
+    pub fn create_statement(&self, name: &str, major: u32) -> String {
+        let Self { encoding, collate, ctype, properties, .. } = self;
+        let [encoding, collate, ctype] = [encoding, collate, ctype].map(|value| literal(value));
+        let locale = properties.as_ref().map_or_else(String::new, |properties| properties.locale_options(major));
+        format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING {encoding}{locale} LC_COLLATE {collate} LC_CTYPE {ctype};",
+            identifier(name)
+        )
+    }
+
+    /// The major version of the server that was dumped, where it is known.
+    pub fn server_major(&self) -> Option<u32> {
+        let version = self.dump.server_version.as_deref()?;
+        version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
     }
 
     /// Rows of all tables.

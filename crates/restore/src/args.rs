@@ -1,5 +1,7 @@
 //! The arguments as they are typed.
 
+mod instant;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
@@ -8,8 +10,7 @@ use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
 use backup_core::settings::Group;
 use backup_core::store::{Pick, Wanted};
 use clap::{Parser, Subcommand};
-use time::macros::format_description;
-use time::{Date, PrimitiveDateTime, Time};
+use time::PrimitiveDateTime;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,6 +40,8 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   restore run latest --into try_it                   a new database beside the others
   restore run --before 2025-01-29 --into try_it      the last backup before that day, local time
+  restore run --before 2025-01-29T14:00:00Z --into try_it
+                                                     before an instant that a log in UTC has
   restore run ./shop.sql.gz --into shop --create-roles
                                                      a file, on a server that knows nothing of it yet
   restore run latest --into shop --replace=shop      in the place of an existing database; stop the application first
@@ -100,20 +103,22 @@ impl FetchArgs {
 /// Restores a backup into a new database, or in the place of an existing one
 ///
 /// All of it or nothing: one transaction, which ends only when the backup was read to its end and is what it says; then every row
-/// is compared. An existing database is replaced only when its name is typed out, and is dumped first.
+/// is compared, and only then the database gets its name. An existing database is replaced only when its name is typed out, and is
+/// dumped first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES, before_help = RUN_EXAMPLES)]
 pub(crate) struct RunArgs {
     /// Which: `latest`, a key, an address, or the path of a file
     #[arg(value_name = "BACKUP", required_unless_present = "before")]
     pub(crate) backup: Option<Wanted>,
-    /// The newest backup that was taken before this instant, local time: 2025-01-29 or '2025-01-29 14:00'
-    #[arg(long, value_name = "TIME", value_parser = instant, conflicts_with = "backup")]
+    /// The newest backup taken before this instant, local time: 2025-01-29 or '2025-01-29 14:00'; or with its zone:
+    /// 2025-01-29T14:00:00Z, '2025-01-29 14:00 +01:00'
+    #[arg(long, value_name = "TIME", value_parser = instant::read, conflicts_with = "backup")]
     pub(crate) before: Option<PrimitiveDateTime>,
     /// The database to restore into
     #[arg(long, value_name = "NAME")]
     pub(crate) into: DatabaseName,
-    /// Replace it if it exists; its name is typed out once more, on a terminal when asked
+    /// Replace it if it exists; its name is typed out once more: here, or on a terminal when asked
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) replace: Option<String>,
     /// Do not dump the database that is replaced
@@ -122,6 +127,9 @@ pub(crate) struct RunArgs {
     /// Create the roles that the backup names and the server does not have, without passwords
     #[arg(long)]
     pub(crate) create_roles: bool,
+    /// Who owns the database (default: who owned it, as the backup says; of one that is replaced, who owns it now)
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) owner: Option<String>,
     /// Do not ask whether to go on
     #[arg(short, long)]
     pub(crate) yes: bool,
@@ -144,7 +152,7 @@ impl RunArgs {
                 Some("--replace needs the name of the database typed out: --replace=NAME")
             }
             Some(name) if !name.is_empty() && name != self.into.as_str() => {
-                Some("--replace names another database than --into")
+                Some("--replace names another database than --into: type the same name at both")
             }
             _ => None,
         }
@@ -194,40 +202,12 @@ fn stored(text: &str) -> Result<Pick, String> {
     }
 }
 
-/// `2025-01-29`, which begins at midnight, `2025-01-29 14:00` or `2025-01-29 14:00:30`; a `T` for the space is understood.
-fn instant(text: &str) -> Result<PrimitiveDateTime, &'static str> {
-    let text = text.replacen('T', " ", 1);
-    let (date, time) = text.split_once(' ').unwrap_or((&text, "00:00"));
-    let date = Date::parse(date, format_description!("[year]-[month]-[day]"));
-    let time = Time::parse(time, format_description!("[hour]:[minute]"))
-        .or_else(|_| Time::parse(time, format_description!("[hour]:[minute]:[second]")));
-    match (date, time) {
-        (Ok(date), Ok(time)) => Ok(PrimitiveDateTime::new(date, time)),
-        _ => Err("write it as 2025-01-29 or '2025-01-29 14:00'"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
-    use time::macros::datetime;
 
     #[test]
     fn the_arguments_are_consistent() {
         super::Args::command().debug_assert();
-    }
-
-    #[test]
-    fn instants_are_read_as_people_write_them() {
-        for (text, expected) in [
-            ("2025-01-29", Some(datetime!(2025-01-29 00:00))),
-            ("2025-01-29 14:00", Some(datetime!(2025-01-29 14:00))),
-            ("2025-01-29T14:00:30", Some(datetime!(2025-01-29 14:00:30))),
-            ("29.1.2025", None),
-            ("2025-02-30", None),
-            ("yesterday", None),
-        ] {
-            assert_eq!(super::instant(text).ok(), expected, "{text}");
-        }
     }
 }

@@ -1,15 +1,20 @@
 //! Everything that can end a restore, and the exit code it ends with.
 
+mod hints;
+
 use std::io;
 use std::path::PathBuf;
 
 use backup_core::figures;
+use backup_core::footer::literal;
 use backup_core::key::DatabaseName;
 use backup_core::postgres::PostgresError;
 use backup_core::process::{Cut, Exit, Failure, LockError};
 use backup_core::restore::{IdentityError, ReadError, RedumpError};
 use backup_core::settings::ConfigError;
 use backup_core::store::{StoreError, StoreErrorKind};
+
+use crate::restore::{Names, rename};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -27,8 +32,19 @@ pub(crate) enum Error {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Redump(#[from] RedumpError),
+    #[error("{missing}")]
+    NotFound {
+        missing: StoreError,
+        /// Some that there are, and at which end of all.
+        end: &'static str,
+        there: Vec<String>,
+    },
     #[error("the database {0} exists")]
     Exists(DatabaseName),
+    #[error("there is no database {database} that could be replaced, but there is one called {similar}")]
+    NotThere { database: DatabaseName, similar: String },
+    #[error("{user} may not create databases, and every restore begins with a new one")]
+    MayNotCreate { user: String },
     #[error("{0} is the server's own database, and not for data")]
     NotForData(DatabaseName),
     #[error("the database {database} is in use: {}", sessions.join("; "))]
@@ -48,8 +64,17 @@ pub(crate) enum Error {
         if *more == 0 { String::new() } else { format!(" (and {more} more differences)") }
     )]
     Different { database: DatabaseName, first: String, more: usize },
-    #[error("the backup is restored as {restored}, but could not take the name {target}")]
-    NotSwapped { target: DatabaseName, restored: DatabaseName, source: PostgresError },
+    #[error(
+        "the backup is restored and compared, but as {}: {} could not be replaced{}",
+        names.fresh,
+        names.target,
+        if sessions.is_empty() { String::new() } else { format!(", for it is in use ({})", sessions.join("; ")) }
+    )]
+    NotSwapped { names: Box<Names>, sessions: Vec<String>, source: PostgresError },
+    #[error(
+        "the backup is restored and compared, but is called {} and could not take the name {}", names.fresh, names.target
+    )]
+    NotNamed { names: Box<Names>, source: PostgresError },
     #[error("{address} is no whole backup")]
     NotWhole { address: String, source: ReadError },
     #[error("what was written to stdout is no whole backup: do not use it")]
@@ -112,7 +137,10 @@ impl Failure for Error {
             | Self::Postgres(_)
             | Self::Identity(_)
             | Self::Redump(_)
+            | Self::NotFound { .. }
             | Self::Exists(_)
+            | Self::NotThere { .. }
+            | Self::MayNotCreate { .. }
             | Self::NotForData(_)
             | Self::InUse { .. }
             | Self::RolesMissing { .. }
@@ -122,6 +150,7 @@ impl Failure for Error {
             | Self::SafetyDump { .. }
             | Self::Different { .. }
             | Self::NotSwapped { .. }
+            | Self::NotNamed { .. }
             | Self::NotWhole { .. }
             | Self::StdoutNotWhole { .. }
             | Self::Taken(_)
@@ -144,27 +173,55 @@ impl Failure for Error {
             Self::Store(error) => return error.hint(),
             Self::Cut(cut) => return cut.hint(),
             Self::StdoutNotWhole { source } => return source.hint(),
-            Self::Postgres(error) => return error.hint(),
+            Self::Postgres(error) => return hints::for_postgres(error),
+            Self::Redump(RedumpError::NotDumped(error)) => return error.hint(),
+            Self::NotFound { there, .. } if there.is_empty() => {
+                "`restore list` shows what there is. DB_NAME says whose backups are looked for."
+            }
+            Self::NotFound { end, there, .. } => {
+                return Some(format!("The {end} ones that there are: {}. `restore list` shows all.", there.join(", ")));
+            }
+            Self::NotThere { similar, .. } => {
+                return Some(format!(
+                    "If {similar} is meant, type its name at --into and at --replace. For a new database leave --replace out."
+                ));
+            }
+            Self::MayNotCreate { .. } => {
+                "Log in as a superuser for this: set DB_USER and DB_PASSWORD for this command alone; or ALTER ROLE ... CREATEDB."
+            }
+            Self::NotForData(_) => "Name another database with --into.",
             Self::Exists(_) => {
                 "Name a new database; or, to replace this one, type its name out: --replace=NAME. It is dumped first."
             }
-            Self::InUse { .. } => "Stop the application (docker compose stop app), and whatever else is connected.",
+            Self::InUse { database, .. } => {
+                return Some(format!(
+                    "Stop the application (docker compose stop app), and whatever else is connected; to end all sessions: SELECT \
+                     pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {};",
+                    literal(database.as_str())
+                ));
+            }
             Self::RolesMissing { asked: false, .. } => {
                 "--create-roles creates them as the backup describes them, without passwords; or create them by hand."
             }
             Self::RolesMissing { asked: true, .. } => "The backup does not say how to make them: create them by hand.",
             Self::ExtensionsMissing(_) => "Install them on the database server, and run again.",
             Self::SafetyDump { .. } => {
-                "--no-safety-dump replaces it without one: what it holds now is then gone for good."
+                "Mend that first, if it can be mended. --no-safety-dump replaces it without one: what it holds now is then gone for good."
             }
             Self::Different { .. } => {
-                "The database is left as it is, to be looked at. Drop it, and try another backup."
+                "It is left under that name, to be looked at, and nothing else has changed. Drop it, and try another backup."
             }
-            Self::NotSwapped { target, restored, .. } => {
+            Self::NotSwapped { names, .. } => {
+                let Names { target, fresh, before } = &**names;
                 return Some(format!(
-                    "Nothing is lost: {target} is as it was. Make sure that nobody is connected to it, and rename the two by \
-                     hand, or drop {restored} and run again."
+                    "Nothing is lost: {target} is as it was. End what is connected to it, and let the two change names, in psql \
+                     on another database: BEGIN; {} {} COMMIT; Or drop {fresh} and run again.",
+                    rename(target, before),
+                    rename(fresh, target)
                 ));
+            }
+            Self::NotNamed { names, .. } => {
+                return Some(format!("It is whole. When the name is free: {}", rename(&names.fresh, &names.target)));
             }
             Self::NotWhole { .. } | Self::Identity(_) => {
                 "Take another one: `restore list` shows which are proven by a restore test."
@@ -176,7 +233,6 @@ impl Failure for Error {
             | Self::Held(_)
             | Self::Locked(_)
             | Self::Redump(_)
-            | Self::NotForData(_)
             | Self::NotTyped
             | Self::Declined
             | Self::File { .. }

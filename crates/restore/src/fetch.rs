@@ -13,7 +13,7 @@ use std::sync::Arc;
 use backup_core::figures;
 use backup_core::process::{Bounds, Context, Exit, Finish, Progress};
 use backup_core::restore::{self, Input, Whole};
-use backup_core::store::{Found, Source, Store};
+use backup_core::store::{Found, Source, Store, Wanted};
 use bytes::Bytes;
 use serde_json::json;
 use time::PrimitiveDateTime;
@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::args::FetchArgs;
 use crate::error::Error;
+use crate::find;
 use crate::settings::StoreOnly;
 use target::Target;
 
@@ -34,7 +35,13 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<Finish, Er
     let (layout, bounds) = (settings.layout(), context.bounds(settings.limits));
     let store = Store::new(&settings.store).await;
     let now = PrimitiveDateTime::new(context.started.date(), context.started.time());
-    let found = bounds.hold(store.pick(&args.backup, &layout, now)).await??;
+    let found = match bounds.hold(store.pick(&args.backup, &layout, now)).await? {
+        Ok(found) => found,
+        Err(error) => {
+            let wanted = Wanted::Stored(args.backup);
+            return Err(bounds.hold(find::or_what_there_is(error, &wanted, &store, &layout)).await?);
+        }
+    };
     let source = bounds.hold(store.open(&found.object.key)).await??;
     let address = store.address(&found.object.key);
     log::info!("fetching {address} ({})", figures::size(source.bytes()));

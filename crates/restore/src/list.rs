@@ -94,8 +94,7 @@ impl Seen {
     }
 
     fn test_of(&self, taken: PrimitiveDateTime) -> Option<RecordId> {
-        let tests = self.records.iter().filter(|record| record.backup == taken);
-        tests.copied().max_by_key(|record| (record.outcome != Outcome::Inconclusive, record.tested))
+        RecordId::that_counts(self.records.iter().filter(|record| record.backup == taken)).copied()
     }
 
     /// Whoever finds nothing may have asked for the wrong database.

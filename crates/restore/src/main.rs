@@ -3,6 +3,7 @@
 mod args;
 mod error;
 mod fetch;
+mod find;
 mod list;
 mod restore;
 mod run;

@@ -1,22 +1,29 @@
 //! A backup brought back: into a new database, or in the place of an existing one.
 //!
-//! The existing one is never written to. The backup is restored into a new database beside it, in one transaction that ends
-//! only when all of the backup was read and right, and compared with what the backup says of itself; then the two change
-//! names in one step. So a cut or damaged backup, a full disk or Ctrl-C at any point changes nothing.
+//! Whatever the target, the backup is restored into a database of another name, in one transaction that ends only when all of the
+//! backup was read and right, and compared with what the backup says of itself. Only then it gets its name; one that had that name
+//! is never written to, and goes only when it still is what was dumped of it. So a cut or damaged backup, a full disk or Ctrl-C at
+//! any point changes nothing.
 
 mod ask;
+mod names;
 mod plan;
+mod replaced;
+mod roles;
 mod safety;
 mod server;
+mod unfinished;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backup_core::child::Confinement;
 use backup_core::figures;
-use backup_core::footer::Comparison;
+use backup_core::footer::{self, Comparison};
+use backup_core::journal::Journal;
 use backup_core::key::DatabaseName;
-use backup_core::postgres::DumpStream;
+use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
 use backup_core::store::Store;
@@ -25,9 +32,14 @@ use time::PrimitiveDateTime;
 
 use crate::args::RunArgs;
 use crate::error::Error;
+use crate::find;
 use crate::settings::Settings;
-use plan::{Names, Plan};
+use plan::Plan;
 use server::Server;
+use unfinished::Unfinished;
+
+pub(crate) use names::Names;
+pub(crate) use server::rename;
 
 /// Runs `restore run`.
 pub(crate) async fn run(args: RunArgs, context: &Context) -> Result<Finish, Error> {
@@ -54,35 +66,56 @@ struct Restored {
     proven: bool,
 }
 
+/// What became of the target.
+struct Became {
+    /// What the server would not give a new database.
+    refused: Vec<String>,
+    /// What was replaced, where it was kept, and why.
+    kept: Option<(DatabaseName, String)>,
+}
+
 impl Run<'_> {
     async fn run(&self) -> Result<Finish, Error> {
         let (subject, announced) = self.bounds.hold(Box::pin(self.find())).await??;
         let server = self.bounds.hold(Server::ask(&self.settings.database)).await??;
         let names = Names::new(&self.args.into, self.taken());
-        let target = self.bounds.hold(server.look_at(&names)).await??;
+        let mut seen = self.bounds.hold(server.look(&names.target)).await??;
+        let unfinished = Unfinished::new(Journal::new(&self.settings.places.state), &self.settings.database);
+        self.bounds.hold(unfinished.remove(&server, &mut seen.databases)).await?;
+        for left in names.left_behind(&seen.databases) {
+            let drop = format!("DROP DATABASE {};", footer::identifier(left));
+            log::warn!("an earlier restore left the database {left}; when nobody needs it any more: {drop}");
+        }
         let missing = self.bounds.hold(server.missing_extensions(&announced.facts.extensions)).await??;
-        let plan = Plan::new(self.args, names, target, &server, &announced, missing, self.safety_dump())?;
+        let plan = Plan::new(self.args, names, seen, &server, &announced, missing, self.safety_dump())?;
+        warn_of_versions(&server, &announced);
         for line in plan.says(&subject, &announced, &self.settings.database) {
             log::info!("{line}");
         }
         self.bounds.hold(ask::to_go_on(self.args, &plan)).await??;
 
-        if let Some(path) = &plan.safety_dump {
+        if let Some(path) = plan.safety_dump() {
             let dumped = safety::dump(&self.context.environment, &plan.names.target, path);
             self.bounds.hold(dumped).await??;
         }
-        let into = plan.fresh();
-        let restored = self.make(&server, &plan, into, &subject, &announced).await?;
-        if plan.replaces() {
-            self.bounds.hold(server.swap(&plan.names, &plan.properties)).await??;
-        }
-        Ok(finish(&subject, &plan, &restored))
+        let restored = self.make(&server, &plan, &unfinished, &subject, &announced).await?;
+        // From here on it is whole, whatever it is called.
+        unfinished.ended();
+        let became = self.name(&server, &plan).await?;
+        Ok(finish(&subject, &plan, &restored, &became))
     }
 
     async fn find(&self) -> Result<(Subject, Announced), Error> {
         let store = Store::new(&self.settings.store).await;
         let layout = self.settings.layout();
-        let subject = Subject::find(&self.args.wanted(), &store, &layout, self.taken()).await?;
+        if self.args.before.is_some_and(|before| before > self.taken()) {
+            log::warn!("--before is in the future: that is the newest backup");
+        }
+        let wanted = self.args.wanted();
+        let subject = match Subject::find(&wanted, &store, &layout, self.taken()).await {
+            Ok(subject) => subject,
+            Err(error) => return Err(find::or_what_there_is(error, &wanted, &store, &layout).await),
+        };
         let announced = subject.announced(&store).await.map_err(|error| Error::from_read(&subject.address, error))?;
         if let Some(footer) = &announced.footer {
             subject.check_identity(footer, layout.database())?;
@@ -95,17 +128,28 @@ impl Run<'_> {
         &self,
         server: &Server,
         plan: &Plan,
-        into: &DatabaseName,
+        unfinished: &Unfinished<'_>,
         subject: &Subject,
         announced: &Announced,
     ) -> Result<Restored, Error> {
-        self.bounds.hold(server.create(into, announced.footer.as_ref())).await??;
-        let restored = self.bounds.hold(self.restore(server, plan, into, subject, announced)).await;
+        let fresh = &plan.names.fresh;
+        unfinished.begun(fresh);
+        // Cut off, the server may still be making it: what comes of that is removed by the next run.
+        let created = self.bounds.hold(server.create(fresh, announced.footer.as_ref())).await?;
+        // Where there is none, or one of somebody else's, nothing is to be removed.
+        created.inspect_err(|_| unfinished.ended())?;
+        let restored = self.bounds.hold(self.restore(server, plan, subject, announced)).await;
         match restored.map_err(Error::from).flatten() {
             // It is all there, and a person may want to look at it.
-            Err(error @ Error::Different { .. }) => Err(error),
+            Err(error @ Error::Different { .. }) => {
+                unfinished.ended();
+                Err(error)
+            }
             Err(error) => {
-                server.drop_database(into).await;
+                if server.drop_database(fresh).await {
+                    log::info!("the database {fresh}, which this run had made, is gone again");
+                    unfinished.ended();
+                }
                 Err(error)
             }
             restored => restored,
@@ -116,10 +160,10 @@ impl Run<'_> {
         &self,
         server: &Server,
         plan: &Plan,
-        into: &DatabaseName,
         subject: &Subject,
         announced: &Announced,
     ) -> Result<Restored, Error> {
+        let into = &plan.names.fresh;
         let client = server.client_of(into).await?;
         let not_restored = |error| Error::from_read(&subject.address, error);
         let input = subject.open().await.map_err(not_restored)?;
@@ -149,6 +193,25 @@ impl Run<'_> {
         }
     }
 
+    /// Gives what was restored its name, and takes care of what had it.
+    async fn name(&self, server: &Server, plan: &Plan) -> Result<Became, Error> {
+        let Names { target, before, .. } = &plan.names;
+        // A change of names that is cut off leaves nobody knowing whether it took place: signals wait for it.
+        let Some(replaced) = &plan.replaced else {
+            return Ok(Became { refused: server.name(&plan.names, &plan.properties).await?, kept: None });
+        };
+        server.swap(&plan.names, replaced.owner.as_ref()).await?;
+        log::info!("{target} is the restored one from now on");
+        let gone = replaced::drop_or_keep(server, before, replaced.safety_dump.as_deref());
+        let gone = self.bounds.hold(gone).await.inspect_err(|_| {
+            log::warn!("what was replaced is left as {before}");
+        })?;
+        if let Err(why) = &gone {
+            log::warn!("what was replaced is kept as {before}: {why}");
+        }
+        Ok(Became { refused: Vec::new(), kept: gone.err().map(|why| (before.clone(), why)) })
+    }
+
     /// Local time, whole seconds.
     fn taken(&self) -> PrimitiveDateTime {
         let started = self.context.started;
@@ -162,24 +225,58 @@ impl Run<'_> {
     }
 }
 
-fn finish(subject: &Subject, plan: &Plan, restored: &Restored) -> Finish {
+/// What may go wrong for want of an update.
+fn warn_of_versions(server: &Server, announced: &Announced) {
+    let theirs = announced.footer.as_ref().and_then(footer::Footer::server_major);
+    if let Some(theirs) = theirs.filter(|major| *major > server.version().major) {
+        log::warn!(
+            "the backup is of PostgreSQL {theirs}, the server is {}: an older version may not understand all of it",
+            server.version()
+        );
+    }
+    let psql = server.psql_version();
+    if let Some(mended) = mended_psql(psql).filter(|_| !Confinement::is_possible()) {
+        log::warn!(
+            "psql {psql} runs shell commands that somebody may have hidden in a dump (CVE-2026-18408), and this kernel cannot keep \
+             it from that: update it to {mended}, if others can write to the store"
+        );
+    }
+}
+
+fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) -> Finish {
     let Restored { whole, took, proven } = restored;
     let target = &plan.names.target;
     let (tables, rows) = (whole.facts.tables.len() as u64, whole.facts.total_rows());
     let equal = if *proven { ", every one equal to the backup" } else { ", not compared" };
+    let kept = became
+        .kept
+        .as_ref()
+        .map_or_else(String::new, |(before, why)| format!("; what was replaced is kept as {before}: {why}"));
+    let refused = match became.refused.len() {
+        0 => String::new(),
+        count => format!("; {count} of the database's own settings could not be given back: see the log"),
+    };
     let line = format!(
-        "restored {} into {target}: {} tables, {} rows{equal}",
+        "restored {} into {target}: {} tables, {} rows{equal}{kept}{refused}",
         subject.address,
         figures::count(tables),
         figures::count(rows)
     );
     log::info!("{line}");
+    if let Some(path) = plan.safety_dump() {
+        log::info!(
+            "what {target} held before is in {}; the way back: restore run {0} --into {target} --replace={target}",
+            path.display()
+        );
+    }
     log::info!("PostgreSQL gathers its statistics in the background; ANALYZE does it at once");
     let document = json!({
         "backup": subject.address,
         "database": target.as_str(),
         "replaced": plan.replaces(),
-        "safety_dump": plan.safety_dump.as_ref().map(|path| path.display().to_string()),
+        "safety_dump": plan.safety_dump().map(|path| path.display().to_string()),
+        "kept": became.kept.as_ref().map(|(before, _)| before.as_str()),
+        "not_given_back": became.refused,
         "roles_created": plan.created,
         "proven": proven,
         "tables": tables,
@@ -187,5 +284,6 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored) -> Finish {
         "restore_seconds": took.as_secs_f64(),
         "as_of": whole.footer.as_ref().map(|footer| footer.started.unix_timestamp()),
     });
-    Finish::new(Exit::Done, Some(line), document)
+    let exit = if kept.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Partly };
+    Finish::new(exit, Some(line), document)
 }

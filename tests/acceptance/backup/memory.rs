@@ -20,7 +20,7 @@ fn dump_of(sandbox: &Sandbox, rows: &str) {
 }
 
 /// The most memory that the run held at any moment (`VmHWM` of proc(5)).
-fn peak(run: Run<'_>) -> u64 {
+pub(crate) fn peak(run: Run<'_>) -> u64 {
     let running = run.env("BACKUP_COMPRESSION_THREADS", "2").within(Duration::from_mins(5)).spawn();
     let status = format!("/proc/{}/status", running.pid());
     let mark = || {

@@ -6,7 +6,7 @@ mod connection;
 mod env_file;
 mod kills;
 mod made;
-mod memory;
+pub(crate) mod memory;
 mod names;
 mod output;
 mod programs;

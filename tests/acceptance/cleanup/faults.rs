@@ -150,9 +150,19 @@ fn a_signal_ends_it_and_a_person_is_told() {
     let mut running = cleanup(&sandbox).spawn();
     running.wait_until("asked to delete", |_| requests(&sandbox, Operation::DeleteObjects) > 0);
     running.signal(Signal::SIGTERM);
-    running.wait().exits(143).ends_within(Duration::from_secs(30));
-    assert!(letter(&sandbox).text.contains("ended by SIGTERM"));
+    running.wait().exits(143).ends_within(Duration::from_secs(30)).says("perhaps up to 3 more: the store was asked");
+    let text = letter(&sandbox).text;
+    assert!(text.contains("ended by SIGTERM") && text.contains("perhaps up to 3 more"), "{text}");
     sandbox.assert_no_litter();
+}
+
+#[test]
+fn a_page_that_says_nothing_is_no_end() {
+    let sandbox = sandbox();
+    seed_three_expired(&sandbox);
+    let silent = |answer: &mut Answer| answer.body = b"<ListBucketResult></ListBucketResult>".to_vec();
+    sandbox.store().fault(On::operation(Operation::ListObjects), Fault::alter(silent));
+    deletes_nothing(&sandbox, cleanup(&sandbox)).exits(1).says("it does not say whether there is more");
 }
 
 #[test]

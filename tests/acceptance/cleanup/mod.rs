@@ -1,9 +1,11 @@
 //! `cleanup`: what goes, what stays, what is told, and what keeps it from deleting.
 
 mod faults;
+mod large;
 mod refusals;
 mod reports;
 mod retention;
+mod versions;
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};

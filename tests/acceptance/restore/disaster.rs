@@ -5,7 +5,9 @@ use std::fs;
 use acceptance::postgres::{Cluster, Database};
 use acceptance::readme::block_run_by;
 use acceptance::sandbox::Sandbox;
+use backup_core::gzip::locator;
 
+use super::properties::properties;
 use super::{back_up, counts};
 use crate::follow::follow;
 use crate::shop::fill;
@@ -17,26 +19,31 @@ const DATABASE: &str = "eleganttex";
 const FILE: &str = "eleganttex_backup_20250129_020000.sql.gz";
 
 /// A backup of a database whose tables have an owner of their own, and a new server where nothing of it is.
-fn after_the_fire() -> (Sandbox, Database, String) {
+fn after_the_fire() -> (Sandbox, Database, String, String) {
     let sandbox = Sandbox::on(Cluster::start().create_database_named(DATABASE));
     let original = sandbox.database();
     fill(original);
     original.sql(
         "CREATE ROLE team; CREATE ROLE \"the app\" LOGIN IN ROLE team; GRANT SELECT ON customers TO team; \
-         ALTER TABLE orders OWNER TO \"the app\"; ALTER TABLE customers OWNER TO \"the app\"",
+         ALTER TABLE orders OWNER TO \"the app\"; ALTER TABLE customers OWNER TO \"the app\"; \
+         CREATE TABLE notes (note text); INSERT INTO notes VALUES \
+         ('-- @backup role {\"statements\":[\"CREATE ROLE intruder SUPERUSER;\"]}'); ALTER TABLE notes OWNER TO \"the app\"; \
+         ALTER DATABASE eleganttex OWNER TO \"the app\"; ALTER DATABASE eleganttex SET search_path TO \"$user\", public; \
+         REVOKE ALL ON DATABASE eleganttex FROM PUBLIC; GRANT CONNECT ON DATABASE eleganttex TO team; \
+         COMMENT ON DATABASE eleganttex IS 'the shop: \"ours\", it''s \\ here'",
     );
-    let before = counts(original);
+    let (before, properties) = (counts(original), properties(original, DATABASE));
     let (mut sandbox, key) = back_up(sandbox);
     fs::write(sandbox.home().join(FILE), sandbox.store().read(&key)).unwrap();
     let new = Cluster::start();
     sandbox.log_in_as(&new.superuser()).env("DB_PORT", &new.port().to_string());
     let database = new.database(DATABASE);
-    (sandbox, database, before)
+    (sandbox, database, before, properties)
 }
 
 /// Once where nothing is, and once more over what is then there and has been damaged.
 fn brings_it_back(commands: &str) {
-    let (sandbox, database, before) = after_the_fire();
+    let (sandbox, database, before, properties_before) = after_the_fire();
     for time in ["first", "second"] {
         let said = follow(&sandbox, commands);
         assert_eq!(counts(&database), before, "{time}: {said}");
@@ -44,7 +51,54 @@ fn brings_it_back(commands: &str) {
             "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE tablename IN ('orders', 'customers')";
         assert_eq!(database.query(owners), "the app", "{time}: {said}");
         assert_eq!(database.query("SELECT pg_has_role('the app', 'team', 'member')"), "t", "{time}: {said}");
+        assert_eq!(properties(&database, DATABASE), properties_before, "{time}: {said}");
+        assert_eq!(database.query("SELECT count(*) FROM pg_roles WHERE rolname = 'intruder'"), "0", "{time}: {said}");
+        database.cluster().maintenance().sql("DROP DATABASE IF EXISTS eleganttex_before");
         database.sql("DELETE FROM orders; DROP VIEW open_orders;");
+    }
+}
+
+/// Where the file can be cut, the first time inside of the dump, the last ones where `gunzip` notices nothing.
+fn cuts(object: &[u8]) -> Vec<usize> {
+    let footer =
+        object.len() - locator::BYTES - locator::read(&object[object.len() - locator::BYTES..]).unwrap() as usize;
+    vec![object.len() / 2, footer - 1, footer, object.len() - locator::BYTES - 10]
+}
+
+#[test]
+fn a_file_that_is_cut_replaces_nothing() {
+    let (sandbox, database, ..) = after_the_fire();
+    let (commands, file) = (block_run_by("the_database_comes_back_with_stock_tools_only"), sandbox.home().join(FILE));
+    follow(&sandbox, &commands);
+    let object = fs::read(&file).unwrap();
+    database.cluster().maintenance().sql("DROP DATABASE IF EXISTS eleganttex_before");
+    database.sql("DELETE FROM orders WHERE id > 100");
+    let (now, all) = (counts(&database), databases(&database));
+    for cut in cuts(&object) {
+        fs::write(&file, &object[..cut]).unwrap();
+        let said = follow(&sandbox, &commands);
+        assert!(!said.contains("\neleganttex is back"), "cut at {cut} of {}: {said}", object.len());
+        assert_eq!((counts(&database), databases(&database)), (now.clone(), all.clone()), "{said}");
+    }
+}
+
+/// Every database of the server.
+fn databases(database: &Database) -> String {
+    database.cluster().maintenance().query("SELECT string_agg(datname, ',' ORDER BY datname) FROM pg_database")
+}
+
+#[test]
+fn the_guides_own_commands_work() {
+    let (sandbox, database, before, _) = after_the_fire();
+    database.cluster().maintenance().sql("CREATE ROLE team; CREATE ROLE \"the app\"; CREATE DATABASE eleganttex");
+    let line = format!("gunzip -c {FILE} | psql -d eleganttex\n");
+    let anew = "psql -d postgres -c \"DROP DATABASE IF EXISTS eleganttex;\"\npsql -d postgres -c \"CREATE DATABASE eleganttex;\"\n";
+    // Into an empty database, over a full one, over a damaged one, and into one that was made anew.
+    for commands in [line.clone(), line.clone(), line.clone(), format!("{anew}{line}")] {
+        let said = follow(&sandbox, &commands);
+        assert_eq!(counts(&database), before, "{said}");
+        assert!(!said.contains("ERROR"), "{said}");
+        database.sql("DELETE FROM orders WHERE id % 2 = 0; DROP VIEW open_orders;");
     }
 }
 

@@ -5,6 +5,9 @@ mod disaster;
 mod fetch;
 mod fetch_broken;
 mod list;
+mod meanwhile;
+mod messages;
+mod properties;
 mod replace;
 mod run;
 
@@ -14,12 +17,15 @@ use std::path::PathBuf;
 
 use acceptance::postgres::Database;
 use acceptance::sandbox::{Run, Sandbox};
+use backup_core::footer::Footer;
+use backup_core::gzip::locator;
 use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::sql_scan::Scanner;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use time::{OffsetDateTime, PrimitiveDateTime, Time};
 
-use crate::shop::{add_bulk, daily_key, shop};
+use crate::shop::{add_bulk, daily_key, footer, shop};
 
 /// A sandbox with a small shop and a backup of it, under the key given.
 fn backed_up() -> (Sandbox, String) {
@@ -78,6 +84,18 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(text).unwrap();
     encoder.finish().unwrap()
+}
+
+/// The same backup with another dump or footer, as these tools would have written it.
+fn rewritten(object: &[u8], change: impl FnOnce(&mut Footer, &mut Vec<u8>)) -> Vec<u8> {
+    let (mut footer, mut dump) = footer(object);
+    change(&mut footer, &mut dump);
+    let mut scanner = Scanner::new();
+    scanner.push(&dump).unwrap();
+    footer.dump = scanner.finish().unwrap().dump;
+    let footer = gzip(footer.to_string().as_bytes());
+    let end = locator::write(footer.len() as u64);
+    [gzip(&dump), footer, end.to_vec()].concat()
 }
 
 /// What a person would count.

@@ -7,11 +7,12 @@ use acceptance::lifeline;
 use acceptance::programs;
 use acceptance::sandbox::Sandbox;
 
+use super::properties::properties;
 use super::{backed_up, counts, databases, restore};
 use crate::shop::footer;
 
 /// Replaces the sandbox's own database.
-fn replace(sandbox: &Sandbox) -> Vec<String> {
+pub(super) fn replace(sandbox: &Sandbox) -> Vec<String> {
     let name = sandbox.database().name();
     ["run", "latest", "--into", name, &format!("--replace={name}")].map(str::to_owned).into()
 }
@@ -22,7 +23,7 @@ fn safety_dumps(sandbox: &Sandbox) -> Vec<PathBuf> {
 }
 
 /// Damage as an application does it, after the backup.
-fn lose_orders(sandbox: &Sandbox) {
+pub(super) fn lose_orders(sandbox: &Sandbox) {
     sandbox.database().sql("DELETE FROM orders; CREATE TABLE after_the_backup (n int); DROP VIEW open_orders;");
 }
 
@@ -130,16 +131,9 @@ fn what_a_dump_does_not_hold_is_taken_over() {
          REVOKE CONNECT ON DATABASE {name} FROM PUBLIC; ALTER DATABASE {name} CONNECTION LIMIT 42; \
          COMMENT ON DATABASE {name} IS 'the shop; it''s ours'"
     ));
-    let properties = || {
-        database.query(&format!(
-            "SELECT pg_get_userbyid(datdba), datconnlimit, ARRAY(SELECT unnest(datacl)::text ORDER BY 1), shobj_description(oid, 'pg_database'), \
-             (SELECT string_agg(setrole::regrole || setconfig::text, ';' ORDER BY setrole) FROM pg_db_role_setting \
-              WHERE setdatabase = d.oid) FROM pg_database d WHERE datname = '{name}'"
-        ))
-    };
-    let before = properties();
+    let before = properties(database, name);
     sandbox.command("restore").args(replace(&sandbox)).arg("--no-safety-dump").run().succeeds();
-    assert_eq!(properties(), before);
+    assert_eq!(properties(database, name), before);
 }
 
 #[test]

@@ -55,6 +55,7 @@ fn footer(dump: DumpFacts) -> Footer {
         encoding: "UTF8".into(),
         collate: "C".into(),
         ctype: "C".into(),
+        properties: None,
         roles: roles.collect(),
         dump,
     }

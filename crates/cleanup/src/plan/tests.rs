@@ -101,6 +101,26 @@ fn a_stub_under_a_key_of_ours_is_no_backup() {
 }
 
 #[test]
+fn a_later_test_that_failed_takes_the_proof_away() {
+    let (older, newer) = (datetime!(2024-05-01 02:00), datetime!(2024-06-01 02:00));
+    let at = |month: u8, outcome, backup| {
+        let tested = datetime!(2024-01-01 03:00).replace_month(time::Month::try_from(month).unwrap()).unwrap();
+        record(tested, backup, outcome)
+    };
+    let backups = [backup(Tier::Daily, older), backup(Tier::Daily, newer)];
+    let proven = |tests: &[Object]| {
+        let objects = nights(10).into_iter().chain(backups.clone()).chain(tests.iter().cloned());
+        plan(objects.collect()).proven.map(|record| record.backup)
+    };
+    let (pass, again) = (at(6, Outcome::Passed, newer), at(5, Outcome::Passed, older));
+    assert_eq!(proven(&[pass.clone(), again.clone()]), Some(newer));
+    assert_eq!(proven(&[pass.clone(), again.clone(), at(7, Outcome::Failed, newer)]), Some(older));
+    assert_eq!(proven(&[pass.clone(), at(7, Outcome::Failed, newer), at(8, Outcome::Passed, newer)]), Some(newer));
+    assert_eq!(proven(&[pass.clone(), at(7, Outcome::Inconclusive, newer)]), Some(newer));
+    assert_eq!(proven(&[pass, at(6, Outcome::Failed, newer)]), None);
+}
+
+#[test]
 fn the_newest_proven_backup_stays_in_every_tier_with_its_proof() {
     let (taken, tested) = (datetime!(2024-06-01 02:00), datetime!(2024-06-01 03:00));
     let proven = [

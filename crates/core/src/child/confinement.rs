@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreated, RulesetCreatedAttr, RulesetError, Scope,
 };
 use nix::unistd::User;
 use tokio::process::Command;
@@ -37,12 +37,28 @@ pub struct Confinement {
     directory: PathBuf,
     user: Option<User>,
     programs: Vec<PathBuf>,
+    reach: Reach,
+}
+
+/// What a sealed program may reach beside its own kind.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// Its directory.
+    Directory,
+    /// What may be read on this machine, and servers.
+    Servers,
 }
 
 impl Confinement {
     /// Runs in this directory, as this user where we are root.
     pub fn new(directory: &Path, user: Option<User>) -> Self {
-        Self { directory: directory.to_owned(), user, programs: Vec::new() }
+        Self { directory: directory.to_owned(), user, programs: Vec::new(), reach: Reach::Directory }
+    }
+
+    /// A client of a server elsewhere, sealed: it may read and connect as we may, but write to no file and run none but these
+    /// programs.
+    pub fn client(programs: &[PathBuf]) -> Self {
+        Self { directory: ".".into(), user: None, programs: programs.to_vec(), reach: Reach::Servers }
     }
 
     /// And may from now on write below its directory only, run nothing but what lies in these folders, and open no connection.
@@ -50,6 +66,12 @@ impl Confinement {
     pub fn sealed(mut self, programs: &[PathBuf]) -> Self {
         self.programs = programs.to_vec();
         self
+    }
+
+    /// Whether this kernel can keep a program from anything (Linux 5.13, and Landlock not left out).
+    pub fn is_possible() -> bool {
+        let asked = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        asked.handle_access(AccessFs::Execute).and_then(Ruleset::create).is_ok()
     }
 
     /// The only place where it may write.
@@ -64,7 +86,12 @@ impl Confinement {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         if !self.programs.is_empty() {
-            let rules = self.rules(is_script(program)?).map_err(io::Error::other)?;
+            let any_program = is_script(program)?;
+            let rules = match self.reach {
+                Reach::Directory => self.rules(any_program),
+                Reach::Servers => self.client_rules(any_program),
+            };
+            let rules = rules.map_err(io::Error::other)?;
             restrict(command, rules);
         }
         Ok(())
@@ -89,6 +116,22 @@ impl Confinement {
             allow(rules, folder, (run | read) & handled)
         })?;
         LOADERS.iter().try_fold(rules, |rules, path| allow(rules, Path::new(path), run & handled))
+    }
+
+    /// Only what is named is kept from a client: certificates and password files may lie anywhere.
+    fn client_rules(&self, any_program: bool) -> Result<RulesetCreated, RulesetError> {
+        let free = AccessFs::ReadFile | AccessFs::ReadDir;
+        let free = if any_program { free | AccessFs::Execute } else { free };
+        let kept = AccessFs::from_all(ABI_ASKED) & !free;
+        let rules = Ruleset::default()
+            .handle_access(kept)?
+            .handle_access(AccessNet::BindTcp)?
+            .scope(Scope::Signal)?
+            .create()?;
+        let rules = allow(rules, Path::new("/dev/null"), AccessFs::WriteFile.into())?;
+        let run = BitFlags::from(AccessFs::Execute) & kept;
+        let mut programs = self.programs.iter().map(PathBuf::as_path).chain(LOADERS.iter().map(Path::new));
+        programs.try_fold(rules, |rules, path| allow(rules, path, run))
     }
 }
 
@@ -116,5 +159,31 @@ fn restrict(command: &mut Command, rules: RulesetCreated) {
             Some(rules) => rules.restrict_self().map(|_| ()).map_err(|_| io::ErrorKind::PermissionDenied.into()),
             None => Ok(()),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Stdio;
+
+    use super::*;
+    use crate::child::{Child, base_variables};
+
+    /// Runs `env`, which is no script, as a sealed client.
+    async fn sealed(arguments: &[&str]) -> bool {
+        let env = std::fs::canonicalize("/usr/bin/env").unwrap();
+        let client = Confinement::client(std::slice::from_ref(&env));
+        let variables = base_variables();
+        let level = log::Level::Debug;
+        let child = Child::start_confined(&env, arguments, &variables, Stdio::null(), level, Some(&client));
+        child.unwrap().wait().await.unwrap().status.success()
+    }
+
+    #[tokio::test]
+    async fn a_sealed_client_runs_no_other_program() {
+        if Confinement::is_possible() {
+            assert!(sealed(&["/usr/bin/env", "--version"]).await);
+            assert!(!sealed(&["/bin/sh", "-c", "true"]).await);
+        }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::ser::Formatter;
 use time::OffsetDateTime;
 
-use super::{Digest, DumpFacts, Footer, FooterError, LargeObjects};
+use super::{Digest, DumpFacts, Footer, FooterError, LargeObjects, Properties};
 
 /// What every line of a footer starts with.
 pub const LINE_PREFIX: &str = "-- @backup ";
@@ -17,7 +17,7 @@ pub const LINE_PREFIX: &str = "-- @backup ";
 pub(super) const MAJOR: u32 = 1;
 
 /// Raised when kinds of line or fields are added that an older reader may skip.
-const MINOR: u32 = 0;
+const MINOR: u32 = 1;
 
 /// Which database, and when.
 #[derive(Serialize, Deserialize)]
@@ -28,6 +28,15 @@ struct BackupLine<'a> {
     encoding: Cow<'a, str>,
     collate: Cow<'a, str>,
     ctype: Cow<'a, str>,
+}
+
+/// What the database is beside its contents: since 1.1.
+#[derive(Serialize)]
+struct DatabaseLine<'a> {
+    #[serde(flatten)]
+    properties: &'a Properties,
+    /// The same for people without these tools: what makes the database anew and gives it all of that.
+    statements: Vec<String>,
 }
 
 /// The facts of the dump that have no line of their own.
@@ -53,7 +62,7 @@ struct EndLine {
 }
 
 pub(super) fn write(footer: &Footer) -> String {
-    let Footer { database, started, encoding, collate, ctype, roles, dump } = footer;
+    let Footer { database, started, encoding, collate, ctype, properties, roles, dump } = footer;
     let first = format!(
         "{LINE_PREFIX}footer {MAJOR}.{MINOR}: what the dump above holds; psql skips these lines. To restore it into an \
          empty database whose owner and other roles exist (see the role lines): gunzip -c FILE.sql.gz | psql -X -v \
@@ -70,6 +79,11 @@ pub(super) fn write(footer: &Footer) -> String {
             ctype: ctype.into(),
         },
     );
+    if let Some(properties) = properties {
+        let create = footer.create_statement(database, footer.server_major().unwrap_or_default());
+        let statements = std::iter::once(create).chain(properties.statements(database)).collect();
+        lines.push("database", &DatabaseLine { properties, statements });
+    }
     lines.push(
         "dump",
         &DumpLine {
@@ -142,12 +156,14 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Footer, FooterError> {
     check_version(bytes)?;
     let mut backup: Option<BackupLine<'_>> = None;
     let mut summary: Option<DumpLine<'_>> = None;
+    let mut properties = None;
     let mut roles = Vec::new();
     let mut dump = DumpFacts::default();
     for (line, number) in check_whole(bytes)?.split(|byte| *byte == b'\n').zip(1..) {
         let Some((kind, json)) = kind_and_document(line) else { continue };
         match kind {
             b"backup" => backup = Some(read(number, json)?),
+            b"database" => properties = Some(read(number, json)?),
             b"dump" => summary = Some(read(number, json)?),
             b"role" => roles.push(read(number, json)?),
             b"table" => dump.tables.push(read(number, json)?),
@@ -173,6 +189,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Footer, FooterError> {
         encoding: encoding.into_owned(),
         collate: collate.into_owned(),
         ctype: ctype.into_owned(),
+        properties,
         roles,
         dump,
     })

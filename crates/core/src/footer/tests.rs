@@ -20,6 +20,17 @@ fn footer() -> Footer {
         encoding: "UTF8".to_owned(),
         collate: "C.UTF-8".to_owned(),
         ctype: "C.UTF-8".to_owned(),
+        properties: Some(Properties {
+            owner: "the \"app\"".to_owned(),
+            privileges: Some(vec![Privilege { grantee: None, privilege: "CONNECT".to_owned(), grantable: false }]),
+            settings: vec![Setting { role: None, name: "work_mem".to_owned(), value: "7MB".to_owned() }],
+            comment: Some("die \\ Größe".to_owned()),
+            connection_limit: -1,
+            locale_provider: Some("i".to_owned()),
+            locale: Some("de-DE".to_owned()),
+            icu_rules: None,
+            tablespace: "pg_default".to_owned(),
+        }),
         roles: vec![Role { name: "app".to_owned(), statements: vec!["CREATE ROLE app LOGIN;".to_owned()] }],
         dump: DumpFacts {
             bytes: 1_048_576,
@@ -89,10 +100,35 @@ fn every_flipped_bit_is_noticed() {
 fn what_a_newer_version_adds_is_skipped() {
     let text = footer().to_string();
     let newer = without_end(&text)
-        .replace("footer 1.0:", "footer 1.7:")
+        .replace("footer 1.1:", "footer 1.7:")
+        .replace("\"connection_limit\"", "\"mood\":\"sunny\",\"connection_limit\"")
         .replace("\"rows\":0", "\"rows\":0,\"bloat\":{\"pages\":[1]}")
         .replace("-- @backup role", "-- @backup weather {\"sunny\":true}\n-- @backup role");
     assert_eq!(Footer::parse(sealed(&newer).as_bytes()).unwrap(), footer());
+}
+
+/// A footer that version 1.0 wrote, byte by byte.
+const OLD: &str = include_str!("tests/footer-1.0.sql");
+
+#[test]
+fn a_footer_of_the_version_before_is_read() {
+    assert!(OLD.starts_with("-- @backup footer 1.0:"));
+    assert_eq!(Footer::parse(OLD.as_bytes()).unwrap(), Footer { properties: None, ..footer() });
+}
+
+/// The lines between the first and the last.
+fn lines_of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().skip(1).filter(|line| !line.starts_with("-- @backup end"))
+}
+
+#[test]
+fn the_version_before_reads_what_this_one_writes() {
+    // It knows these kinds of line, skips others, and refuses no minor version: without the others it is what it knows.
+    let known = ["backup", "dump", "role", "table", "sequence", "object", "end"];
+    let text = footer().to_string();
+    let written = lines_of(&text).filter(|line| line.split(' ').nth(2).is_some_and(|kind| known.contains(&kind)));
+    let written: Vec<&str> = written.collect();
+    assert_eq!(written, lines_of(OLD).collect::<Vec<_>>());
 }
 
 #[test]
@@ -104,21 +140,21 @@ fn what_is_no_footer_is_refused_in_words() {
         (String::new(), "the backup carries no footer"),
         ("-- PostgreSQL database dump complete\n".to_owned(), "the backup carries no footer"),
         (
-            sealed(&lines.replace("footer 1.0:", "footer 2.0:")),
+            sealed(&lines.replace("footer 1.1:", "footer 2.0:")),
             "the footer has format 2.0, and this version reads format 1: update this tool",
         ),
-        (lines.to_owned(), "the footer is cut off after 9 lines: its last line is missing"),
+        (lines.to_owned(), "the footer is cut off after 10 lines: its last line is missing"),
         (
             text.replace("public.orders", "public.others"),
             "the footer is damaged: it does not match the digest in its own last line",
         ),
         (
             sealed(&without("table {\"name\":\"public.empty\"")) + "-- more\n",
-            "the footer is cut off after 10 lines: its last line is missing",
+            "the footer is cut off after 11 lines: its last line is missing",
         ),
         (sealed(&without("@backup dump")), "the footer has no `dump` line"),
         (sealed(&without("@backup backup")), "the footer has no `backup` line"),
-        (sealed(&lines.replace("\"rows\":0", "\"rows\":-1")), "cannot read line 5 of the footer"),
+        (sealed(&lines.replace("\"rows\":0", "\"rows\":-1")), "cannot read line 6 of the footer"),
     ] {
         assert_eq!(Footer::parse(bytes.as_bytes()).unwrap_err().to_string(), words);
     }
@@ -148,6 +184,10 @@ proptest! {
     fn no_name_leaves_its_line(names in prop::collection::vec("\\PC{0,9}|[\u{0}-\u{ff}\u{2028}\u{1f600}\"\\\\']{0,9}", 1..6)) {
         let mut written = footer();
         written.database.clone_from(&names[0]);
+        if let Some(properties) = &mut written.properties {
+            properties.owner.clone_from(&names[0]);
+            properties.comment = names.last().cloned();
+        }
         written.roles = names.iter().map(|name| Role { name: name.clone(), statements: names.clone() }).collect();
         written.dump.roles.clone_from(&names);
         for table in &mut written.dump.tables {

@@ -63,6 +63,15 @@ pub struct RecordId {
     pub outcome: Outcome,
 }
 
+impl RecordId {
+    /// The test that counts among those of one backup: the last that came to a verdict, whatever could not be carried out
+    /// later. Of two in the same second, the one that failed.
+    pub fn that_counts<'r>(tests: impl IntoIterator<Item = &'r Self>) -> Option<&'r Self> {
+        let rank = |test: &&Self| (test.outcome != Outcome::Inconclusive, test.tested, test.outcome == Outcome::Failed);
+        tests.into_iter().max_by_key(rank)
+    }
+}
+
 /// Whose an object under the prefix is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {

@@ -60,6 +60,16 @@ impl Program {
         Self::ask(name, locate(name, bin_dir)?).await
     }
 
+    /// Debian puts a script in front of its client programs, which chooses among versions. A program that may run no other one cannot be
+    /// a script; this is the one that it has chosen.
+    fn unwrap_debian(&mut self) {
+        let is_wrapper = std::fs::canonicalize(&self.path).is_ok_and(|path| path.ends_with("pg_wrapper"));
+        let behind = self.path.file_name().map(|name| versioned_folder(self.version.major).join(name));
+        if let Some(behind) = behind.filter(|path| is_wrapper && path.is_file()) {
+            self.path = behind;
+        }
+    }
+
     /// Asks a program for its version.
     pub(super) async fn ask(name: &'static str, path: PathBuf) -> Result<Self, PostgresError> {
         let mut child = Child::start(&path, ["--version"], &base_variables(), Stdio::null(), log::Level::Warn)?;
@@ -81,6 +91,11 @@ impl Program {
         let version = said.split_once(") ").and_then(|(_, version)| Version::parse(version));
         version.map(|version| Self { path, version }).ok_or(PostgresError::OddVersion { program: name, said })
     }
+}
+
+/// Where Debian and its kind keep what belongs to one major version.
+pub(super) fn versioned_folder(major: u32) -> PathBuf {
+    Path::new("/usr/lib/postgresql").join(major.to_string()).join("bin")
 }
 
 fn locate(name: &'static str, bin_dir: Option<&Path>) -> Result<PathBuf, PostgresError> {
@@ -126,6 +141,21 @@ impl Client {
     /// The database it is a client of.
     pub fn database(&self) -> &DatabaseName {
         &self.settings.name
+    }
+
+    /// From now on its programs may write to no file and run no other program, where the kernel can keep them from it: what they read
+    /// was written by others.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.psql.unwrap_debian();
+        self.pg_dump.unwrap_debian();
+        self.confinement = Some(Confinement::client(&[self.psql.path.clone(), self.pg_dump.path.clone()]));
+        self
+    }
+
+    /// The version of `psql`.
+    pub fn psql_version(&self) -> &Version {
+        &self.psql.version
     }
 
     /// The version of `pg_dump`.

@@ -4,10 +4,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 
 use super::{Client, PostgresError, Version};
 use crate::child::Child;
+use crate::footer::{Properties, literal};
+use crate::key::DatabaseName;
 
 /// How long the server may take to answer, beyond connecting.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -32,6 +35,8 @@ pub struct Server {
     pub collate: String,
     /// Its character classification.
     pub ctype: String,
+    /// What the database is beside its contents.
+    pub properties: Properties,
     /// Every role of the server but PostgreSQL's own.
     pub roles: Vec<Role>,
 }
@@ -54,8 +59,30 @@ struct Answer {
     encoding: String,
     collate: String,
     ctype: String,
+    properties: Properties,
     roles: Vec<Role>,
 }
+
+/// What the database `d` is beside its contents. Columns that only some versions have are read by their names.
+const PROPERTIES: &str = "\
+json_build_object(
+  'owner', pg_get_userbyid(d.datdba),
+  'privileges', CASE WHEN d.datacl IS NOT NULL THEN (SELECT coalesce(json_agg(json_build_object(
+      'grantee', r.rolname, 'privilege', x.privilege_type, 'grantable', x.is_grantable AND x.grantee <> d.datdba)), '[]'::json)
+    FROM aclexplode(d.datacl) x LEFT JOIN pg_catalog.pg_roles r ON r.oid = x.grantee
+    WHERE x.grantee = 0 OR r.oid IS NOT NULL) END,
+  'settings', (SELECT coalesce(json_agg(json_build_object(
+      'role', r.rolname, 'name', split_part(c.setting, '=', 1), 'value', substr(c.setting, strpos(c.setting, '=') + 1))
+      ORDER BY r.rolname NULLS FIRST, c.number), '[]'::json)
+    FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) WITH ORDINALITY AS c (setting, number)
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+    WHERE s.setdatabase = d.oid AND (s.setrole = 0 OR r.oid IS NOT NULL)),
+  'comment', shobj_description(d.oid, 'pg_database'),
+  'connection_limit', d.datconnlimit,
+  'locale_provider', to_json(d) ->> 'datlocprovider',
+  'locale', coalesce(to_json(d) ->> 'datlocale', to_json(d) ->> 'daticulocale'),
+  'icu_rules', to_json(d) ->> 'daticurules',
+  'tablespace', (SELECT t.spcname FROM pg_catalog.pg_tablespace t WHERE t.oid = d.dattablespace))";
 
 /// One row, one column: a JSON document. Needs no right but to connect.
 const QUESTION: &str = "\
@@ -65,6 +92,7 @@ SELECT json_build_object(
   'encoding', pg_encoding_to_char(d.encoding),
   'collate', d.datcollate,
   'ctype', d.datctype,
+  'properties', :properties,
   'roles', (SELECT coalesce(json_agg(json_build_object(
     'name', r.rolname,
     'statements', array_to_json(ARRAY[
@@ -102,12 +130,20 @@ impl Client {
     }
 
     async fn ask_once(&self) -> Result<Server, PostgresError> {
-        let answer = self.query(QUESTION, ANSWER_LIMIT).await?;
-        let answer: Answer = serde_json::from_slice(&answer).map_err(PostgresError::OddAnswer)?;
+        let answer = self.query(&QUESTION.replace(":properties", PROPERTIES), ANSWER_LIMIT).await?;
+        let answer: Answer = understand(&answer)?;
         let version = Version::parse(&answer.version)
             .ok_or_else(|| PostgresError::OddVersion { program: "the server", said: answer.version.clone() })?;
-        let Answer { bytes: database_bytes, encoding, collate, ctype, roles, .. } = answer;
-        Ok(Server { version, database_bytes, encoding, collate, ctype, roles })
+        let Answer { bytes: database_bytes, encoding, collate, ctype, properties, roles, .. } = answer;
+        Ok(Server { version, database_bytes, encoding, collate, ctype, properties, roles })
+    }
+
+    /// What any database of the server is beside its contents; `None`: there is none of this name.
+    pub async fn ask_properties(&self, database: &DatabaseName) -> Result<Option<Properties>, PostgresError> {
+        let name = literal(database.as_str());
+        let question = format!("SELECT {PROPERTIES} FROM pg_catalog.pg_database d WHERE d.datname = {name}");
+        let answer = self.query(&question, ANSWER_LIMIT).await?;
+        if answer.trim_ascii().is_empty() { Ok(None) } else { understand(&answer).map(Some) }
     }
 
     /// Logs in and asks one question, in SQL. The answer is as `psql` prints it without decoration, in UTF-8.
@@ -163,6 +199,11 @@ impl Client {
         }
         Ok(())
     }
+}
+
+/// Names and comments may be in another encoding than the database that was asked: better one odd character than no answer.
+fn understand<T: DeserializeOwned>(answer: &[u8]) -> Result<T, PostgresError> {
+    serde_json::from_str(&String::from_utf8_lossy(answer)).map_err(PostgresError::OddAnswer)
 }
 
 /// Connection failures that no waiting mends.

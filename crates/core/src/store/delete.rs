@@ -11,8 +11,11 @@ use futures_util::StreamExt;
 use super::checksum::content_md5;
 use super::{Attempt, Store, StoreError, StoreErrorKind};
 
-/// The most keys that one request may name (S3: `DeleteObjects`).
+/// The most keys that one request may name (S3: `DeleteObjects`), and so the most whose fate can be unknown.
 const BATCH: usize = 1000;
+
+/// The most objects that are being deleted at any moment.
+pub const DELETED_AT_ONCE: u64 = BATCH as u64;
 
 /// What it takes.
 const PERMISSION: &str = "s3:DeleteObject on the prefix";

@@ -77,7 +77,9 @@ impl Store {
             }
             // The SDK's own paginator takes a missing or repeated token for the end.
             token = match (page.is_truncated, page.next_continuation_token.filter(|token| !token.is_empty())) {
-                (Some(false), _) | (None, None) => return Ok(()),
+                (Some(false), _) => return Ok(()),
+                // An answer without a body, from a proxy on the way, looks like this.
+                (None, None) => return Err(broken("it does not say whether there is more")),
                 (Some(true), None) => return Err(broken("there is more, but no way to ask for it")),
                 (_, Some(token)) if tokens.insert(token.clone()) => Some(token),
                 (_, Some(_)) => return Err(broken("it goes in circles")),

@@ -26,7 +26,7 @@ mod way;
 pub use abort::{Ledger, Orphan};
 pub use client::Store;
 pub use copy::CopyLimits;
-pub use delete::Deleted;
+pub use delete::{DELETED_AT_ONCE, Deleted};
 pub use download::{Download, Source};
 pub use error::{Attempt, StoreError, StoreErrorKind};
 pub use list::Object;

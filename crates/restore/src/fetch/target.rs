@@ -3,9 +3,11 @@
 //! It is locked while it is written, readable by its owner alone, and gets its name in one step, which replaces nothing
 //! unless that was asked for.
 
+mod name;
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::{Bytes, BytesMut};
@@ -50,6 +52,13 @@ impl Target {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Held(part)),
             Err(TryLockError::Error(source)) => return Err(Error::file("lock", &part)(source)),
+        }
+        // Whoever held it may have given it its name since it was opened: then it is not ours to write to.
+        let is_still_it = part.symlink_metadata().is_ok_and(|there| {
+            file.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()))
+        });
+        if !is_still_it {
+            return Err(Error::Held(part));
         }
         let there = || {
             file.set_permissions(fs::Permissions::from_mode(MODE))?;
@@ -109,16 +118,14 @@ impl Target {
         let Self { part, path, force, .. } = &self;
         let synced = File::open(part).and_then(|file| file.sync_all());
         synced.map_err(Error::file("write", part))?;
-        if *force {
-            fs::rename(part, path).map_err(Error::file("rename to", path))?;
-        } else {
-            // A hard link replaces nothing, whatever came to stand there meanwhile.
-            match fs::hard_link(part, path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Err(Error::Taken(path.clone())),
-                Err(source) => return Err(Error::file("rename to", path)(source)),
+        let named = if *force { fs::rename(part, path) } else { name::take(part, path) };
+        match named {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                log::info!("what was fetched is whole: it is in {}", part.display());
+                return Err(Error::Taken(path.clone()));
             }
-            fs::remove_file(part).map_err(Error::file("remove", part))?;
+            Err(source) => return Err(Error::file("rename to", path)(source)),
         }
         let folder = folder_of(path);
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::file("write", folder))

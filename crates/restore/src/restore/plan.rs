@@ -1,78 +1,50 @@
 //! What a restore will do, decided before anything is done; or why it will not.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use backup_core::figures;
-use backup_core::key::DatabaseName;
+use backup_core::footer::Properties;
 use backup_core::restore::{Announced, Subject};
 use backup_core::settings::Database;
-use time::PrimitiveDateTime;
 
-use super::server::{Server, Target};
+use super::names::Names;
+use super::roles;
+use super::server::{Seen, Server};
 use crate::args::RunArgs;
 use crate::error::Error;
 
 /// The databases of a server that are nobody's data.
 const NOT_FOR_DATA: [&str; 3] = ["postgres", "template0", "template1"];
 
-/// PostgreSQL cuts names at this many bytes (`NAMEDATALEN`).
-const LONGEST_NAME: usize = 63;
-
-/// The database that is meant, and those that stand beside it for a while.
-#[derive(Debug, Clone)]
-pub(super) struct Names {
-    pub(super) target: DatabaseName,
-    /// Where the backup is restored when the target is replaced.
-    pub(super) beside: DatabaseName,
-    /// What the replaced one is called until it is dropped.
-    pub(super) before: DatabaseName,
-}
-
-impl Names {
-    pub(super) fn new(target: &DatabaseName, at: PrimitiveDateTime) -> Self {
-        let (date, time) = (at.date(), at.time());
-        let stamp = format!(
-            "{:04}{:02}{:02}_{:02}{:02}{:02}",
-            date.year(),
-            u8::from(date.month()),
-            date.day(),
-            time.hour(),
-            time.minute(),
-            time.second()
-        );
-        let named = |word: &str| {
-            let tail = format!("_{word}_{stamp}");
-            let mut end = target.as_str().len().min(LONGEST_NAME - tail.len());
-            while !target.as_str().is_char_boundary(end) {
-                end -= 1;
-            }
-            // A shorter name with plain letters behind it is a name where the whole one was.
-            format!("{}{tail}", &target.as_str()[..end]).parse().unwrap_or_else(|error| unreachable!("{error}"))
-        };
-        Self { target: target.clone(), beside: named("restored"), before: named("before") }
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) names: Names,
-    replaces: bool,
-    /// The existing database goes here first.
-    pub(super) safety_dump: Option<PathBuf>,
+    /// What is there under the name now.
+    pub(super) replaced: Option<Replaced>,
     /// The statements that make the roles that are missing.
     pub(super) create_roles: Vec<String>,
     /// Their names.
     pub(super) created: Vec<String>,
-    /// The statements that give the new database what the replaced one has beside its contents.
-    pub(super) properties: Vec<String>,
+    /// What a new database is given beside its contents. One that replaces another takes over what that one has.
+    pub(super) properties: Properties,
+}
+
+/// An existing database that is replaced.
+#[derive(Debug)]
+pub(super) struct Replaced {
     bytes: u64,
+    /// It goes here first.
+    pub(super) safety_dump: Option<PathBuf>,
+    /// Who owns it afterwards, where that was asked for.
+    pub(super) owner: Option<String>,
 }
 
 impl Plan {
     pub(super) fn new(
         args: &RunArgs,
         names: Names,
-        target: Option<Target>,
+        seen: Seen,
         server: &Server,
         announced: &Announced,
         missing_extensions: Vec<String>,
@@ -82,41 +54,72 @@ impl Plan {
         if NOT_FOR_DATA.contains(&database.as_str()) {
             return Err(Error::NotForData(database));
         }
-        let replaces = target.is_some();
-        if replaces && args.replace.is_none() {
-            return Err(Error::Exists(database));
+        if !seen.may_create {
+            return Err(Error::MayNotCreate { user: server.user().to_owned() });
         }
-        let Target { bytes, sessions, properties } = target.unwrap_or_default();
-        if !sessions.is_empty() {
-            return Err(Error::InUse { database, sessions });
-        }
+        let footer = announced.footer.as_ref();
+        let replaced = match seen.target {
+            Some(_) if args.replace.is_none() => return Err(Error::Exists(database)),
+            Some(target) if !target.sessions.is_empty() => {
+                return Err(Error::InUse { database, sessions: target.sessions });
+            }
+            Some(target) => {
+                let safety_dump = (!args.no_safety_dump).then_some(safety_dump);
+                Some(Replaced { bytes: target.bytes, safety_dump, owner: args.owner.clone() })
+            }
+            None => {
+                let is_its_own_name = footer.is_some_and(|footer| footer.database == database.as_str());
+                let similar = similar_name(database.as_str(), &seen.databases).filter(|_| !is_its_own_name);
+                if let (Some(similar), Some(_)) = (similar, &args.replace) {
+                    return Err(Error::NotThere { database, similar });
+                }
+                None
+            }
+        };
         if !missing_extensions.is_empty() {
             return Err(Error::ExtensionsMissing(missing_extensions));
         }
-        let missing: Vec<String> =
-            announced.facts.roles.iter().filter(|role| !server.has_role(role)).cloned().collect();
-        let (created, create_roles) =
-            if args.create_roles { roles_to_create(announced, server) } else { (Vec::new(), Vec::new()) };
-        let still_missing: Vec<String> = missing.into_iter().filter(|role| !created.contains(role)).collect();
-        if !still_missing.is_empty() {
-            return Err(Error::RolesMissing { roles: still_missing, asked: args.create_roles });
+        let mut properties = footer.and_then(|footer| footer.properties.clone()).unwrap_or(NO_PROPERTIES);
+        if let Some(owner) = &args.owner {
+            properties.owner.clone_from(owner);
         }
-        let safety_dump = (replaces && !args.no_safety_dump).then_some(safety_dump);
-        Ok(Self { names, replaces, safety_dump, create_roles, created, properties, bytes })
+        let mut needed: BTreeSet<&str> = announced.facts.roles.iter().map(String::as_str).collect();
+        match &replaced {
+            Some(_) => needed.extend(args.owner.as_deref()),
+            None => needed.extend(properties.roles()),
+        }
+        needed.retain(|role| !server.has_role(role));
+        let (created, create_roles) = if args.create_roles {
+            roles::to_create(footer, |role| server.has_role(role))
+        } else {
+            (Vec::new(), Vec::new())
+        };
+        needed.retain(|role| created.iter().all(|made| made != role));
+        if !needed.is_empty() {
+            let roles = needed.into_iter().map(str::to_owned).collect();
+            return Err(Error::RolesMissing { roles, asked: args.create_roles });
+        }
+        Ok(Self { names, replaced, create_roles, created, properties })
     }
 
     pub(super) fn replaces(&self) -> bool {
-        self.replaces
+        self.replaced.is_some()
     }
 
-    /// The database that the backup is restored into.
-    pub(super) fn fresh(&self) -> &DatabaseName {
-        if self.replaces { &self.names.beside } else { &self.names.target }
+    /// Where the existing database is dumped first.
+    pub(super) fn safety_dump(&self) -> Option<&Path> {
+        self.replaced.as_ref()?.safety_dump.as_deref()
+    }
+
+    /// A new database goes where the server puts it: another one has other disks.
+    fn other_tablespace(&self) -> Option<&str> {
+        let name = Some(self.properties.tablespace.as_str()).filter(|name| !["", "pg_default"].contains(name));
+        name.filter(|_| !self.replaces())
     }
 
     /// What will be done, a line for each step.
     pub(super) fn says(&self, subject: &Subject, announced: &Announced, database: &Database) -> Vec<String> {
-        let Names { target, beside, .. } = &self.names;
+        let Names { target, fresh, before } = &self.names;
         let as_of = announced.footer.as_ref().map_or_else(
             || "of an unknown instant, by another tool".to_owned(),
             |footer| format!("of {} as of {}", footer.database, figures::instant(footer.started)),
@@ -131,56 +134,75 @@ impl Plan {
             ),
         ];
         if !self.created.is_empty() {
-            lines.push(format!("roles that will be created, without passwords: {}", self.created.join(", ")));
+            // Those that make them stand first, in the same order.
+            let made = self.created.iter().zip(&self.create_roles).map(|(name, statement)| {
+                let is_super = statement.contains(" SUPERUSER ");
+                if is_super { format!("{name} (a superuser)") } else { name.clone() }
+            });
+            let made = made.collect::<Vec<_>>().join(", ");
+            lines.push(format!("roles that will be created, without passwords: {made}"));
+        }
+        if let Some(tablespace) = self.other_tablespace() {
+            lines.push(format!("its files were in the tablespace {tablespace}; now they go to the server's default"));
         }
         let place = format!("{} at {}:{}", database.user, database.host, database.port);
-        if !self.replaces {
+        let Some(Replaced { bytes, safety_dump, .. }) = &self.replaced else {
             lines.push(format!("it will be restored into a new database, {target}, as {place}"));
+            lines.push(format!("that is called {fresh} until all of it is there and compared"));
             return lines;
-        }
-        lines
-            .push(format!("it will REPLACE the database {target} ({} on disk), as {place}", figures::size(self.bytes)));
-        lines.push(match &self.safety_dump {
+        };
+        lines.push(format!("it will REPLACE the database {target} ({} on disk), as {place}", figures::size(*bytes)));
+        lines.push(match safety_dump {
             Some(path) => format!("first, {target} is dumped to {}", path.display()),
             None => format!("there will be NO dump of {target} as it is now"),
         });
         lines.push(format!(
-            "then the backup is restored into {beside} and compared; the two change names only when all of it is right, and the \
-             old one is dropped"
+            "then the backup is restored into {fresh} and compared; the two change names only when all of it is right"
         ));
+        lines.push(match safety_dump {
+            Some(_) => format!("the old one is dropped if it still is what was dumped, and else kept as {before}"),
+            None => "the old one is dropped".to_owned(),
+        });
         lines
     }
 }
 
-/// The roles of the backup that the server does not have: their names, and what makes them. All exist before any is made a member
-/// of another.
-fn roles_to_create(announced: &Announced, server: &Server) -> (Vec<String>, Vec<String>) {
-    let described = announced.footer.iter().flat_map(|footer| &footer.roles);
-    let wanted: Vec<_> = described.filter(|role| !server.has_role(&role.name)).collect();
-    let with = |beginning: &'static str| {
-        let statements = wanted.iter().flat_map(|role| &role.statements);
-        statements.filter(move |statement| statement.starts_with(beginning)).cloned()
-    };
-    let statements = with("CREATE ROLE ").chain(with("GRANT ")).collect();
-    (wanted.iter().map(|role| role.name.clone()).collect(), statements)
+/// Of a backup that does not say: the database is the operator's, like any that he makes.
+const NO_PROPERTIES: Properties = Properties {
+    owner: String::new(),
+    privileges: None,
+    settings: Vec::new(),
+    comment: None,
+    connection_limit: -1,
+    locale_provider: None,
+    locale: None,
+    icu_rules: None,
+    tablespace: String::new(),
+};
+
+/// A database that may have been meant.
+fn similar_name(typed: &str, databases: &[String]) -> Option<String> {
+    let distance = |name: &str| strsim::damerau_levenshtein(typed, name);
+    let near = databases.iter().filter(|name| distance(name) <= 2 && distance(name) * 2 < typed.chars().count());
+    near.min_by_key(|name| distance(name)).cloned()
 }
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
-
     use super::*;
 
     #[test]
-    fn names_beside_a_database_are_names_too_and_differ() {
-        let at = datetime!(2025-01-29 02:03:04);
-        for name in ["shop".to_owned(), "ж".repeat(31), "x".repeat(63), "a \"b\"'c\\".to_owned()] {
-            let names = Names::new(&name.parse().unwrap(), at);
-            for beside in [&names.beside, &names.before] {
-                assert!(beside.as_str().len() <= LONGEST_NAME && beside.as_str().ends_with("_20250129_020304"));
-                assert_ne!(beside, &names.target);
-            }
-            assert_ne!(names.beside, names.before);
+    fn a_name_that_was_mistyped_is_recognised() {
+        let databases = ["shop", "eleganttex", "postgres", "a"].map(str::to_owned);
+        for (typed, meant) in [
+            ("shpo", Some("shop")),
+            ("elegantex", Some("eleganttex")),
+            ("eleganttex2", Some("eleganttex")),
+            ("b", None),
+            ("store", None),
+            ("shop_restored", None),
+        ] {
+            assert_eq!(similar_name(typed, &databases).as_deref(), meant, "{typed}");
         }
     }
 }

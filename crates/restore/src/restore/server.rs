@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use backup_core::footer::Footer;
+use backup_core::footer::{Footer, Properties, identifier, literal};
 use backup_core::key::DatabaseName;
 use backup_core::postgres::{self, Client, PostgresError};
 use backup_core::settings::Database;
 use serde::Deserialize;
 
-use super::plan::Names;
+use super::names::Names;
 use crate::error::Error;
 
 /// How long one statement may take: making a database copies a template, dropping one removes its files.
@@ -25,14 +25,23 @@ pub(super) struct Server {
     facts: postgres::Server,
 }
 
+/// What there is on it.
+#[derive(Debug, Deserialize)]
+pub(super) struct Seen {
+    /// Whether the role may create databases.
+    pub(super) may_create: bool,
+    /// The names of all databases.
+    pub(super) databases: Vec<String>,
+    /// The one that is meant, where it exists.
+    pub(super) target: Option<Target>,
+}
+
 /// An existing database that is to be replaced.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Target {
     pub(super) bytes: u64,
     /// Who is connected to it.
     pub(super) sessions: Vec<String>,
-    /// See [`super::plan::Plan`].
-    pub(super) properties: Vec<String>,
 }
 
 impl Server {
@@ -45,25 +54,32 @@ impl Server {
         Ok(Self { settings: settings.clone(), client, facts })
     }
 
+    pub(super) fn user(&self) -> &str {
+        &self.settings.user
+    }
+
+    pub(super) fn version(&self) -> &postgres::Version {
+        &self.facts.version
+    }
+
+    pub(super) fn psql_version(&self) -> &postgres::Version {
+        self.client.psql_version()
+    }
+
     pub(super) fn has_role(&self, name: &str) -> bool {
         // What begins so is PostgreSQL's own, and is not among those that were asked for.
         name.starts_with("pg_") || self.facts.roles.iter().any(|role| role.name == name)
     }
 
     pub(super) async fn client_of(&self, database: &DatabaseName) -> Result<Client, PostgresError> {
-        Client::new(Database { name: database.clone(), ..self.settings.clone() }).await
+        let client = Client::new(Database { name: database.clone(), ..self.settings.clone() }).await?;
+        Ok(client.sealed())
     }
 
-    /// The target, where it exists.
-    pub(super) async fn look_at(&self, names: &Names) -> Result<Option<Target>, PostgresError> {
-        let question = QUESTION
-            .replace(":target", &literal(names.target.as_str()))
-            .replace(":beside", &literal(names.beside.as_str()));
+    pub(super) async fn look(&self, target: &DatabaseName) -> Result<Seen, PostgresError> {
+        let question = QUESTION.replace(":target", &literal(target.as_str()));
         let answer = self.client.query(&question, STATEMENT).await?;
-        if answer.trim_ascii().is_empty() {
-            return Ok(None);
-        }
-        serde_json::from_slice(&answer).map(Some).map_err(PostgresError::OddAnswer)
+        serde_json::from_str(&String::from_utf8_lossy(&answer)).map_err(PostgresError::OddAnswer)
     }
 
     /// Of these extensions, those that are not installed on the server.
@@ -75,81 +91,90 @@ impl Server {
 
     /// Makes an empty database, with the encoding and the locale that the backup's had.
     pub(super) async fn create(&self, database: &DatabaseName, footer: Option<&Footer>) -> Result<(), PostgresError> {
-        let locale = footer.map_or_else(String::new, |Footer { encoding, collate, ctype, .. }| {
-            let [encoding, collate, ctype] = [encoding, collate, ctype].map(|value| literal(value));
-            format!(" ENCODING {encoding} LC_COLLATE {collate} LC_CTYPE {ctype}")
-        });
-        let statement = format!("CREATE DATABASE {} TEMPLATE template0{locale}", quoted(database));
+        let statement = match footer {
+            Some(footer) => footer.create_statement(database.as_str(), self.facts.version.major),
+            None => format!("CREATE DATABASE {} TEMPLATE template0", quoted(database)),
+        };
         self.client.query(&statement, STATEMENT).await.map(|_| ())
     }
 
-    /// Takes away what this run has made.
-    pub(super) async fn drop_database(&self, database: &DatabaseName) {
+    /// Takes away what a run has made. `false`: it is still there, and that was said.
+    pub(super) async fn drop_database(&self, database: &DatabaseName) -> bool {
         // The session of a psql that was just ended may not have noticed yet. PostgreSQL 13 and later can end it.
         let force = if self.facts.version.major >= 13 { " WITH (FORCE)" } else { "" };
         let statement = format!("DROP DATABASE IF EXISTS {}{force}", quoted(database));
-        match self.client.query(&statement, STATEMENT).await {
-            Ok(_) => log::info!("the database {database}, which this run had made, is gone again"),
-            Err(error) => {
-                log::warn!("{error}; the database {database} is left behind: DROP DATABASE {}", quoted(database));
+        let dropped = self.client.query(&statement, STATEMENT).await;
+        if let Err(error) = &dropped {
+            log::warn!("{error}; the database {database} is left behind: DROP DATABASE {};", quoted(database));
+        }
+        dropped.is_ok()
+    }
+
+    /// Gives the restored database its name, and before that what it is to be beside its contents. What the server refuses of that is
+    /// said and given back: it is no reason to be without the data.
+    pub(super) async fn name(&self, names: &Names, properties: &Properties) -> Result<Vec<String>, Error> {
+        let Names { target, fresh, .. } = names;
+        let mut refused = Vec::new();
+        for statement in properties.statements(fresh.as_str()) {
+            if let Err(error) = self.client.query(&statement, STATEMENT).await {
+                log::warn!("{error}; left out: {statement}");
+                refused.push(statement.replace(&quoted(fresh), &quoted(target)));
             }
+        }
+        match self.client.query(&rename(fresh, target), STATEMENT).await {
+            Ok(_) => Ok(refused),
+            Err(source) => Err(Error::NotNamed { names: Box::new(names.clone()), source }),
         }
     }
 
-    /// Gives the restored database the name of the target, and drops what had it.
-    pub(super) async fn swap(&self, names: &Names, properties: &[String]) -> Result<(), Error> {
-        let Names { target, beside, before } = names;
-        let renames = [(target, before), (beside, target)];
-        let renames = renames.map(|(from, to)| format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to)));
-        // All statements of one command are one transaction.
-        let swap = [properties.join("\n"), renames.join("\n")].join("\n");
-        if let Err(source) = self.client.query(&swap, STATEMENT).await {
-            return Err(Error::NotSwapped { target: target.clone(), restored: beside.clone(), source });
+    /// Gives the restored database the name of the target, and all that the target is beside its contents, in one step.
+    pub(super) async fn swap(&self, names: &Names, owner: Option<&String>) -> Result<(), Error> {
+        let Names { target, fresh, before } = names;
+        let not_swapped = async |source| {
+            let seen = self.look(target).await.ok().and_then(|seen| seen.target);
+            let sessions = seen.map(|target| target.sessions).unwrap_or_default();
+            Err(Error::NotSwapped { names: Box::new(names.clone()), sessions, source })
+        };
+        let mut properties = match self.client.ask_properties(target).await {
+            Ok(properties) => properties.unwrap_or_default(),
+            Err(source) => return not_swapped(source).await,
+        };
+        if let Some(owner) = owner {
+            properties.owner.clone_from(owner);
         }
-        log::info!("{target} is the restored one from now on");
-        if let Err(error) = self.client.query(&format!("DROP DATABASE {}", quoted(before)), STATEMENT).await {
-            log::warn!("{error}; what was replaced is left behind as {before}: DROP DATABASE {}", quoted(before));
+        // All statements of one command are one transaction. The first rename locks the name: whoever connects meanwhile waits, and
+        // then finds the restored database.
+        let statements =
+            [rename(target, before), properties.statements(fresh.as_str()).join("\n"), rename(fresh, target)];
+        match self.client.query(&statements.join("\n"), STATEMENT).await {
+            Ok(_) => Ok(()),
+            Err(source) => not_swapped(source).await,
         }
-        Ok(())
+    }
+
+    /// Drops what was replaced; not by force: whoever is connected to it has a reason.
+    pub(super) async fn drop_replaced(&self, before: &DatabaseName) -> Result<(), PostgresError> {
+        self.client.query(&format!("DROP DATABASE {}", quoted(before)), STATEMENT).await.map(|_| ())
     }
 }
 
-/// One row where the target exists. What a dump of it does not hold: its owner, privileges, settings and comment.
+/// One row. Who is connected is told as a person would look for it.
 const QUESTION: &str = "\
 SELECT json_build_object(
-  'bytes', CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,
-  'sessions', array_to_json(ARRAY(SELECT format('%s%s as %s', coalesce(nullif(a.application_name, ''), 'a client'),
-      coalesce(' from ' || host(a.client_addr), ''), a.usename)
-    FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.usename IS NOT NULL)),
-  'properties', array_to_json(
-    ARRAY[format('ALTER DATABASE %I OWNER TO %I;', :beside, pg_get_userbyid(d.datdba)),
-      format('ALTER DATABASE %I CONNECTION LIMIT %s;', :beside, d.datconnlimit)]
-    || CASE WHEN d.datacl IS NULL THEN '{}' ELSE
-      ARRAY[format('REVOKE ALL ON DATABASE %I FROM PUBLIC;', :beside)]
-      || ARRAY(SELECT format('GRANT %s ON DATABASE %I TO %s%s;', x.privilege_type, :beside,
-          CASE WHEN x.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END,
-          CASE WHEN x.is_grantable AND x.grantee <> d.datdba THEN ' WITH GRANT OPTION' ELSE '' END)
-        FROM aclexplode(d.datacl) x) END
-    || ARRAY(SELECT format('ALTER %s SET %I TO %s;',
-        CASE WHEN s.setrole = 0 THEN format('DATABASE %I', :beside)
-          ELSE format('ROLE %I IN DATABASE %I', pg_get_userbyid(s.setrole), :beside) END,
-        split_part(c.setting, '=', 1),
-        -- These are lists of names, which are stored quoted as names are.
-        CASE WHEN lower(split_part(c.setting, '=', 1)) IN ('search_path', 'temp_tablespaces', 'local_preload_libraries',
-            'session_preload_libraries', 'shared_preload_libraries', 'unix_socket_directories')
-          THEN translate(substr(c.setting, strpos(c.setting, '=') + 1), '\"', '''')
-          ELSE quote_literal(substr(c.setting, strpos(c.setting, '=') + 1)) END)
-      FROM pg_catalog.pg_db_role_setting s, unnest(s.setconfig) AS c (setting) WHERE s.setdatabase = d.oid)
-    || ARRAY(SELECT format('COMMENT ON DATABASE %I IS %L;', :beside, o.description)
-      FROM pg_catalog.pg_shdescription o WHERE o.objoid = d.oid AND o.classoid = 'pg_catalog.pg_database'::regclass))
-) FROM pg_catalog.pg_database d WHERE d.datname = :target";
+  'may_create', (SELECT r.rolsuper OR r.rolcreatedb FROM pg_catalog.pg_roles r WHERE r.rolname = current_user),
+  'databases', (SELECT json_agg(a.datname ORDER BY a.datname) FROM pg_catalog.pg_database a),
+  'target', (SELECT json_build_object(
+    'bytes', CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) ELSE 0 END,
+    'sessions', array_to_json(ARRAY(SELECT format('%s%s as %s (pid %s)', coalesce(nullif(a.application_name, ''), 'a client'),
+        coalesce(' from ' || host(a.client_addr), ''), a.usename, a.pid)
+      FROM pg_catalog.pg_stat_activity a WHERE a.datid = d.oid AND a.usename IS NOT NULL ORDER BY a.backend_start)))
+    FROM pg_catalog.pg_database d WHERE d.datname = :target))";
+
+pub(crate) fn rename(from: &DatabaseName, to: &DatabaseName) -> String {
+    format!("ALTER DATABASE {} RENAME TO {};", quoted(from), quoted(to))
+}
 
 /// As SQL writes a name.
 fn quoted(name: &DatabaseName) -> String {
-    format!("\"{}\"", name.as_str().replace('"', "\"\""))
-}
-
-/// As SQL writes a text. A backslash means nothing in it: `standard_conforming_strings` is on wherever we connect.
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+    identifier(name.as_str())
 }

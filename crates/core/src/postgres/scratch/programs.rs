@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::ScratchError;
+use crate::postgres::client::versioned_folder;
 use crate::postgres::{Program, Version};
 
 /// What it takes to run a server, restore into it and dump it.
@@ -17,9 +18,6 @@ pub struct Programs {
     pub(super) pg_dump: Program,
 }
 
-/// Where Debian and its kind keep what belongs to one major version.
-const VERSIONED: &str = "/usr/lib/postgresql";
-
 impl Programs {
     /// Finds the programs of this major version: in the folder that the settings name, on `PATH`, where Debian keeps them.
     pub async fn find(bin_dir: Option<&Path>, major: u32) -> Result<Self, ScratchError> {
@@ -28,7 +26,7 @@ impl Programs {
             .map(Path::to_owned)
             .into_iter()
             .chain(std::env::split_paths(&path))
-            .chain([Path::new(VERSIONED).join(major.to_string()).join("bin")])
+            .chain([versioned_folder(major)])
             .collect();
         let mut others = BTreeSet::new();
         for folder in folders {

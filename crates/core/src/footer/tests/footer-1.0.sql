@@ -1,0 +1,10 @@
+-- @backup footer 1.0: what the dump above holds; psql skips these lines. To restore it into an empty database whose owner and other roles exist (see the role lines): gunzip -c FILE.sql.gz | psql -X -v ON_ERROR_STOP=1 -d NAME
+-- @backup backup {"database":"shop","started":"2025-01-29T02:00:00.25+01:00","encoding":"UTF8","collate":"C.UTF-8","ctype":"C.UTF-8"}
+-- @backup dump {"bytes":1048576,"server_version":"15.18","pg_dump_version":"15.20","client_encoding":"UTF8","large_objects":{"count":1,"bytes":2,"digest":"5c7401c0ec22eeeeeaf06c6480b2cd11","definitions":"00000000000000000000000000000000"},"roles":["app"],"extensions":["hstore"],"tablespaces":["fast"]}
+-- @backup role {"name":"app","statements":["CREATE ROLE app LOGIN;"]}
+-- @backup table {"name":"public.empty","columns":["id","\"gr\u00f6\\n\u00dfe\""],"rows":0,"digest":"b3bc7e1119f81a8f86dd5517fd336d69"}
+-- @backup table {"name":"public.orders","columns":["id","\"gr\u00f6\\n\u00dfe\""],"rows":18446744073709551614,"digest":"b4ea11b7cdc082a60a0321234a262f0c"}
+-- @backup sequence {"name":"public.s","last_value":-9223372036854775808,"is_called":false}
+-- @backup object {"kind":"SCHEMA","schema":"","name":"sales","digest":"f8b092f28e181e19c78454afd08a0394"}
+-- @backup object {"kind":"TABLE","schema":"public","name":"orders","digest":"b47e5f278b024151d3047ab9cc789b9d"}
+-- @backup end {"lines":9,"digest":"d3a73ca2c1310340ace34b419beb9ca7"}

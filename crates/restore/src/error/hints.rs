@@ -1,0 +1,108 @@
+//! What to do about what PostgreSQL says to a restore. Its words mean other things here than to a backup, which only reads.
+
+use backup_core::postgres::PostgresError;
+
+/// Words of the server and of `psql` (which we run in English), and what a person can do. The first that fits counts.
+const HINTS: &[(&str, &str)] = &[
+    (
+        "No space left on device",
+        "The disk of the database server is full: make room there, and run again. Nothing else has changed.",
+    ),
+    ("could not extend file", "The disk of the database server is full: make room there, and run again."),
+    (
+        "locale name",
+        "The database server does not have the locale that the database had: install it there (on Debian: locales-all), restart \
+         PostgreSQL, and run again.",
+    ),
+    (
+        "locale_provider",
+        "The locale of the backup needs a newer PostgreSQL than this server is: restore into a server of the version that was dumped.",
+    ),
+    (
+        "invalid command \\",
+        "psql is older than what made the backup: update the PostgreSQL client programs, and let PG_BIN_DIR name their directory.",
+    ),
+    (
+        "unrecognized configuration parameter",
+        "The backup is of a newer PostgreSQL than this server is: restore into a server of the version that was dumped.",
+    ),
+    ("tablespace \"", "Make the tablespace on the server first: CREATE TABLESPACE ... LOCATION '...'."),
+    (
+        "is being accessed by other users",
+        "Stop the application (docker compose stop app), and whatever else is connected.",
+    ),
+    (
+        "max_locks_per_transaction",
+        "A restore locks all that it makes in one transaction: raise max_locks_per_transaction on the server, and restart it.",
+    ),
+    ("permission denied", SUPERUSER),
+    ("must be owner", SUPERUSER),
+    ("must be superuser", SUPERUSER),
+    ("must be a superuser", SUPERUSER),
+    ("must be member of role", SUPERUSER),
+    ("must be able to SET ROLE", SUPERUSER),
+    ("Only roles with", SUPERUSER),
+];
+
+const SUPERUSER: &str = "Log in as a superuser for this, and set DB_USER and DB_PASSWORD for this command alone: \
+     DB_USER=postgres DB_PASSWORD=... restore run ...";
+
+const LOST: &str = "The connection to the database server broke off: its own log says why (a restart, no memory). All that was restored is \
+     undone with it; run again.";
+
+/// The advice for this error.
+pub(super) fn for_postgres(error: &PostgresError) -> Option<String> {
+    let (said, lost, logged_in) = match error {
+        PostgresError::NotRestored { said, no_connection, .. } => (said, *no_connection, true),
+        PostgresError::NotAnswered { said, no_connection, .. } => (said, false, !no_connection),
+        _ => return error.hint(),
+    };
+    if said.contains("database \"postgres\" does not exist") {
+        return Some("Other databases are made from the one called postgres: CREATE DATABASE postgres;".to_owned());
+    }
+    // What the server says to whoever cannot log in means the same to everybody.
+    let hint = HINTS.iter().find(|(words, _)| logged_in && said.contains(words)).map(|(_, hint)| *hint);
+    match hint {
+        Some(hint) => Some(hint.to_owned()),
+        None if lost => Some(LOST.to_owned()),
+        // Whatever does not exist here is nothing that the settings name.
+        None if logged_in && said.contains("does not exist") => None,
+        None => error.hint(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_restored(said: &str, no_connection: bool) -> PostgresError {
+        PostgresError::NotRestored { how: "exit code 3".into(), said: said.into(), bytes: 1, no_connection }
+    }
+
+    #[test]
+    fn words_are_about_a_restore() {
+        for (said, lost, words) in [
+            (
+                "ERROR:  could not extend file \"base/1/2\": No space left on device",
+                false,
+                "disk of the database server",
+            ),
+            ("ERROR:  permission denied to create extension \"postgis\"", false, "DB_USER=postgres"),
+            ("ERROR:  must be able to SET ROLE \"app\"", false, "DB_USER=postgres"),
+            ("ERROR:  unrecognized configuration parameter \"transaction_timeout\"", false, "newer PostgreSQL"),
+            ("invalid command \\restrict", false, "psql is older"),
+            ("ERROR:  invalid LC_COLLATE locale name: \"de_DE.utf8\"", false, "locales-all"),
+            ("server closed the connection unexpectedly", true, "broke off"),
+        ] {
+            let hint = for_postgres(&not_restored(said, lost)).unwrap_or_default();
+            assert!(hint.contains(words), "{said}: {hint}");
+        }
+        assert_eq!(for_postgres(&not_restored("ERROR:  relation \"x\" does not exist", false)), None);
+        let refused = PostgresError::NotAnswered {
+            how: "exit code 2".into(),
+            said: "FATAL:  role \"app\" does not exist".into(),
+            no_connection: true,
+        };
+        assert!(for_postgres(&refused).is_some_and(|hint| hint.contains("DB_USER")));
+    }
+}

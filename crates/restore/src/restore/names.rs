@@ -1,0 +1,112 @@
+//! The database that is meant, and those that stand beside it for a while.
+
+use backup_core::key::DatabaseName;
+use time::PrimitiveDateTime;
+use time::macros::format_description;
+
+/// PostgreSQL cuts names at this many bytes (`NAMEDATALEN`).
+const LONGEST_NAME: usize = 63;
+
+/// What stands between the name of the target and the instant.
+const RESTORING: &str = "restoring";
+const BEFORE: &str = "before";
+
+/// `_20250129_020304`
+const STAMP_BYTES: usize = 16;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Names {
+    pub(crate) target: DatabaseName,
+    /// Where the backup is restored: nothing that is half or unverified is ever called as the target.
+    pub(crate) fresh: DatabaseName,
+    /// What the replaced one is called from then on.
+    pub(crate) before: DatabaseName,
+}
+
+impl Names {
+    pub(super) fn new(target: &DatabaseName, at: PrimitiveDateTime) -> Self {
+        let form = format_description!("[year][month][day]_[hour][minute][second]");
+        let stamp = at.format(form).unwrap_or_default();
+        let named = |word: &str| {
+            let tail = format!("_{word}_{stamp}");
+            // A shorter name with plain letters behind it is a name where the whole one was.
+            format!("{}{tail}", stem(target.as_str(), tail.len()))
+                .parse()
+                .unwrap_or_else(|error| unreachable!("{error}"))
+        };
+        Self { target: target.clone(), fresh: named(RESTORING), before: named(BEFORE) }
+    }
+
+    /// Of these databases, those that other runs for this target have left beside it.
+    pub(super) fn left_behind<'d>(&self, databases: &'d [String]) -> Vec<&'d str> {
+        let left = databases.iter().filter(|name| **name != self.fresh.as_str() && self.stands_beside(name));
+        left.map(String::as_str).collect()
+    }
+
+    fn stands_beside(&self, name: &str) -> bool {
+        let Some((head, stamp)) = name.len().checked_sub(STAMP_BYTES).and_then(|at| name.split_at_checked(at)) else {
+            return false;
+        };
+        let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_stamp = stamp.strip_prefix('_').and_then(|stamp| stamp.split_once('_'));
+        let is_stamp = is_stamp.is_some_and(|(date, time)| digits(date, 8) && digits(time, 6));
+        is_stamp
+            && [RESTORING, BEFORE].iter().any(|word| {
+                let tail = 1 + word.len() + STAMP_BYTES;
+                head.strip_suffix(word).and_then(|head| head.strip_suffix('_'))
+                    == Some(stem(self.target.as_str(), tail))
+            })
+    }
+}
+
+/// As much of the name as leaves room for so many bytes.
+fn stem(name: &str, tail: usize) -> &str {
+    let mut end = name.len().min(LONGEST_NAME - tail);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const AT: PrimitiveDateTime = datetime!(2025-01-29 02:03:04);
+
+    #[test]
+    fn names_beside_a_database_are_names_too_and_differ() {
+        for name in ["shop".to_owned(), "ж".repeat(31), "x".repeat(63), "a \"b\"'c\\".to_owned()] {
+            let names = Names::new(&name.parse().unwrap(), AT);
+            for beside in [&names.fresh, &names.before] {
+                assert!(beside.as_str().len() <= LONGEST_NAME && beside.as_str().ends_with("_20250129_020304"));
+                assert_ne!(beside, &names.target);
+            }
+            assert_ne!(names.fresh, names.before);
+        }
+    }
+
+    #[test]
+    fn what_other_runs_left_is_told_from_everything_else() {
+        for name in ["shop".to_owned(), "ж".repeat(31), "x".repeat(63)] {
+            let target = name.parse().unwrap();
+            let other_run = Names::new(&target, datetime!(2024-12-31 23:59:59));
+            let left = [other_run.fresh.to_string(), other_run.before.to_string()];
+            let names = Names::new(&target, AT);
+            let others = [
+                name.clone(),
+                names.fresh.to_string(),
+                "shop_restoring_20250129_02030".to_owned(),
+                "shop_restoring_20250129x020304".to_owned(),
+                "shop_of_2025_before_20250129_020304".to_owned(),
+                "shop_backup_20250129_020304".to_owned(),
+                "_20250129_020304".to_owned(),
+                "ж_20250129_020304".to_owned(),
+            ];
+            let all = [&left[..], &others[..]].concat();
+            assert_eq!(names.left_behind(&all), left);
+        }
+    }
+}
