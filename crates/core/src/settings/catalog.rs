@@ -106,6 +106,7 @@ settings! {
     #[Store] S3_SERVER_SIDE_ENCRYPTION, "aws:kms", "AES256, aws:kms or aws:kms:dsse (default: the bucket's own)";
     #[Store] S3_SSE_KMS_KEY_ID, "alias/backups", "the KMS key, with aws:kms";
     #[Store] AWS_MAX_ATTEMPTS = "7", "7", "how often a request is tried before it has failed";
+    #[Store] S3_MAX_PARTS = "10000", "1000", "how many parts the store takes for one object; AWS takes 10,000, some take 1,000";
     #[Store] BACKUP_S3_PREFIX = "db-backups", "db-backups", "the folder in the bucket that is ours";
 
     #[Retention] BACKUP_RETENTION_DAYS = "30", "30", "days that daily backups are kept";
