@@ -5,11 +5,13 @@ use std::fs;
 use std::process::{Child, Stdio};
 
 use acceptance::lifeline;
+use acceptance::postgres::Cluster;
 use acceptance::sandbox::{Running, Sandbox};
 use nix::sys::signal::Signal;
 
 use super::replace::{lose_orders, replace};
-use super::{backed_up, counts, databases, restore};
+use super::{back_up, backed_up, counts, databases, restore};
+use crate::shop::fill;
 
 /// The restore is there, and is compared when this says so.
 const WAITS_TO_COMPARE: &str =
@@ -146,4 +148,21 @@ fn a_run_that_is_told_to_end_while_it_compares_leaves_nothing() {
     running.wait().exits(143).says("is gone again");
     assert_eq!(databases(&sandbox, &name), [name.as_str()]);
     sandbox.assert_no_litter();
+}
+
+#[test]
+fn a_server_that_crashes_in_the_middle_is_left_clean_in_the_end() {
+    let sandbox = Sandbox::on(Cluster::start().create_database());
+    fill(sandbox.database());
+    let (sandbox, _) = back_up(sandbox);
+    let arguments = ["run", "latest", "--into", "new"];
+    let running = restored(&sandbox, &arguments.map(str::to_owned));
+    let cluster = sandbox.database().cluster();
+    cluster.stop_immediate();
+    go(&sandbox);
+    cluster.restart();
+    running.wait().exits(1).says("cannot be dumped");
+    // The half one went at once if the server was back in time, and else goes now.
+    restore(&sandbox, &arguments).run().succeeds();
+    assert_eq!(databases(&sandbox, "new"), ["new"]);
 }

@@ -15,6 +15,11 @@ const HINTS: &[(&str, &str)] = &[
         "Nothing answers at DB_HOST and DB_PORT: is the host right, and does a firewall let us through?",
     ),
     ("the database system is starting up", "The database is starting: try again in a moment."),
+    ("not yet accepting connections", "The database is starting: try again in a moment."),
+    (
+        "in recovery mode",
+        "The database is starting after a crash: try again in a moment. Its own log says what happened.",
+    ),
     ("row-level security", "Row security hides rows from this role: ALTER ROLE ... BYPASSRLS lets it dump them."),
     // pg_dump carries out --lock-wait-timeout by a statement_timeout for LOCK TABLE, and has none otherwise.
     (

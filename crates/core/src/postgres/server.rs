@@ -213,6 +213,7 @@ fn is_final(error: &PostgresError) -> bool {
         "starting up",
         "shutting down",
         "recovery mode",
+        "not yet accepting connections",
         "Connection refused",
         "could not translate",
         "timeout expired",

@@ -14,6 +14,10 @@ use crate::error::Error;
 /// How long one statement may take: making a database copies a template, dropping one removes its files.
 const STATEMENT: Duration = Duration::from_mins(10);
 
+/// A server that has just crashed is soon back. Whoever was told to end has ten seconds for everything.
+const TRIES_TO_DROP: u32 = 3;
+const BETWEEN_TRIES: Duration = Duration::from_secs(2);
+
 /// The database that every server has, for statements about the others.
 const MAINTENANCE: &str = "postgres";
 
@@ -103,9 +107,17 @@ impl Server {
         // The session of a psql that was just ended may not have noticed yet. PostgreSQL 13 and later can end it.
         let force = if self.facts.version.major >= 13 { " WITH (FORCE)" } else { "" };
         let statement = format!("DROP DATABASE IF EXISTS {}{force}", quoted(database));
-        let dropped = self.client.query(&statement, STATEMENT).await;
+        let mut dropped = self.client.query(&statement, STATEMENT).await;
+        for _ in 0..TRIES_TO_DROP {
+            if !matches!(&dropped, Err(PostgresError::NotAnswered { no_connection: true, .. })) {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+            dropped = self.client.query(&statement, STATEMENT).await;
+        }
         if let Err(error) = &dropped {
-            log::warn!("{error}; the database {database} is left behind: DROP DATABASE {};", quoted(database));
+            let drop = format!("DROP DATABASE {};", quoted(database));
+            log::warn!("{error}; the database {database} is left behind until the next run removes it, or: {drop}");
         }
         dropped.is_ok()
     }
