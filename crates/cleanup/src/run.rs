@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use backup_core::journal::{Journal, TestRecord};
+use backup_core::journal::{Journal, LastBackup, TestRecord};
 use backup_core::key::Layout;
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock, chain, now};
 use backup_core::settings;
@@ -16,7 +16,7 @@ use crate::execute::{self, Done};
 use crate::inventory::{Held, Inventory, Survey, What};
 use crate::listing;
 use crate::notice;
-use crate::plan::{Clock, Plan};
+use crate::plan::{Clock, Plan, Policy};
 use crate::report::{Report, Sources};
 use crate::settings::Settings;
 use crate::text;
@@ -57,25 +57,26 @@ struct Run<'r> {
     store: Store,
     layout: Layout,
     journal: Journal,
+    policy: Policy,
     bounds: Bounds,
     mode: Mode,
 }
 
 impl<'r> Run<'r> {
     async fn new(settings: &'r Settings, context: &Context, args: &Args) -> Self {
-        Self {
-            store: Store::new(&settings.store).await,
-            layout: Layout::new(settings.store.prefix.clone(), settings.database.name.clone()),
-            journal: Journal::new(&settings.places.state),
-            bounds: context.bounds(settings.limits),
-            mode: args.mode(),
-            settings,
-        }
+        let store = Store::new(&settings.store).await;
+        let layout = Layout::new(settings.store.prefix.clone(), settings.database.name.clone());
+        let journal = Journal::new(&settings.places.state);
+        let last: Option<LastBackup> =
+            journal.read(LastBackup::ENTRY).filter(|last: &LastBackup| last.is_of(&layout, &store.address("")));
+        let stopped_after = LastBackup::age_limit(last.as_ref(), settings.policy.stopped_after);
+        let policy = Policy { stopped_after, ..settings.policy };
+        Self { store, layout, journal, policy, bounds: context.bounds(settings.limits), mode: args.mode(), settings }
     }
 
     /// Looks, plans, and does what the mode allows.
     async fn clean(&self, done: &mut Done) -> Result<(Plan, Report), Error> {
-        let policy = &self.settings.policy;
+        let policy = &self.policy;
         let (Inventory { ours, foreign }, clock) = self.bounds.hold(Box::pin(self.look())).await??;
         let plan = Plan::new(ours, policy, &clock);
         let proof = self.bounds.hold(Box::pin(self.proof(&plan))).await?;
@@ -148,7 +149,7 @@ impl<'r> Run<'r> {
         }
         let (line, document) = match (args.common.json, self.mode) {
             (true, _) => (None, document::of_run(report, plan, self.layout.database().as_str(), file.as_deref())),
-            (false, Mode::DryRun) => (Some(listing::lines(plan, report, &self.settings.policy) + &line), json!({})),
+            (false, Mode::DryRun) => (Some(listing::lines(plan, report, &self.policy) + &line), json!({})),
             (false, _) => (Some(line), json!({})),
         };
         Finish::new(report.exit(), line, document)

@@ -90,7 +90,7 @@ impl Halt {
             }
             Self::Stopped { .. } | Self::NoDaily => {
                 "What is left may be all there is. Make a backup and see why none was made (backup.log); the next \
-                 cleanup then deletes as usual. HEALTH_MAX_BACKUP_AGE_HOURS sets the limit."
+                 cleanup then deletes as usual. The limit is HEALTH_MAX_BACKUP_AGE_HOURS and the time that the last backup took."
             }
         }
     }

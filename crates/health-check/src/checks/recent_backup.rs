@@ -61,12 +61,8 @@ pub(crate) struct Contents {
 
 pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal) -> Facts {
     let now = now();
-    // One of another database was made by hand, and is nothing to us.
-    let is_ours = |last: &LastBackup| {
-        let key = last.address.strip_prefix(&store.address(""));
-        key.is_some_and(|key| layout.parse(key).is_some())
-    };
-    let last: Option<LastBackup> = journal.read(LastBackup::ENTRY).filter(is_ours);
+    let last: Option<LastBackup> =
+        journal.read(LastBackup::ENTRY).filter(|last: &LastBackup| last.is_of(layout, &store.address("")));
     let stored = look_in_store(store, layout, last.as_ref(), local(now)).await;
     Facts { stored, last, run: journal.read("backup"), now }
 }
@@ -105,6 +101,7 @@ async fn of(store: &Store, backup: Option<&(BackupId, Object)>) -> Option<Backup
 
 pub(crate) fn judge(facts: &Facts, oldest: Duration) -> Finding {
     let Facts { stored, last, run, now } = facts;
+    let oldest = LastBackup::age_limit(last.as_ref(), oldest);
     let stored = match stored {
         Ok(stored) => stored,
         Err(error) => {
