@@ -9,7 +9,7 @@ use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::postgres::{Client, DumpStream, Server};
-use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, Lock, chain, now};
+use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, chain, now};
 use backup_core::settings;
 use backup_core::store::{ClocksDiffer, Object, PartSize, Store, Stored, Upload};
 use backup_core::unfinished::Unfinished;
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "disabled" })));
     }
     let settings = Settings::read(&context.environment, args.output.is_none())?;
-    let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
+    let _lock = context.lock(&settings.places.state)?;
     let run = Run::new(settings, context);
     let ended = match &args.output {
         Some(path) => run.to_output(path).await.map(|report| Ended::Made(Box::new(report))),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use backup_core::journal::{Journal, LastBackup, TestRecord};
 use backup_core::key::Layout;
-use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock, chain, now};
+use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, chain, now};
 use backup_core::settings;
 use backup_core::store::{Store, StoreError};
 use serde_json::json;
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
     for remark in settings.policy.retention.remarks() {
         log::warn!("{remark}");
     }
-    let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
+    let _lock = context.lock(&settings.places.state)?;
     let run = Run::new(&settings, context, &args).await;
     let mut done = Done::default();
     let ended = Box::pin(run.clean(&mut done)).await;
