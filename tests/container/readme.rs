@@ -3,15 +3,11 @@
 //! In a folder as a user has it. docker-compose is told by its own variables which files to take; `exec` gets a `-T`, for want of a
 //! terminal, and `build` no `--pull`, for want of a registry.
 
-use std::process::Command;
-use std::time::Duration;
-
 use acceptance::readme::block_run_by;
+use std::process::Command;
 
 use crate::engine::{Said, run, wait_until};
-use crate::site::Site;
-
-const SOON: Duration = Duration::from_mins(2);
+use crate::site::{PATIENCE, Site};
 
 /// Everything that the blocks call by its name and that is another thing here.
 const SHIMS: &str = r#"
@@ -44,15 +40,8 @@ fn shell_with(site: &Site, inside: &str, lines: &str) -> Said {
 fn with_a_database(site: &Site) {
     site.prepare();
     site.compose(&["up", "-d", "db"]).succeeds();
-    wait_until(SOON, || site.try_sql("SELECT 1").code == Some(0), || "the database".to_owned());
+    wait_until(PATIENCE, || site.try_sql("SELECT 1").code == Some(0), || "the database".to_owned());
     site.sql("CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1)");
-}
-
-/// To its last word: until then another run of `backup` is under way.
-fn wait_for_the_first_backup(site: &Site) {
-    site.wait_for_log("INFO promoted to monthly", SOON);
-    let lock = ["flock", "--nonblock", "/backup/state/backup.lock", "true"];
-    wait_until(SOON, || site.exec(&lock).code == Some(0), || site.log());
 }
 
 #[test]
@@ -63,7 +52,7 @@ fn a_new_installation_by_the_readme() {
     let start = "docker-compose up -d backup\n";
     let (before, after) = block.split_once(start).unwrap();
     shell(&site, &format!("{before}{start}")).succeeds();
-    wait_for_the_first_backup(&site);
+    site.wait_for_first_backup();
     shell(&site, after).succeeds().says("PASSED: s3://").says("INFO started");
 }
 
@@ -72,7 +61,7 @@ fn an_update_by_the_readme() {
     let site = Site::new();
     with_a_database(&site);
     site.compose(&["up", "-d"]).succeeds();
-    wait_for_the_first_backup(&site);
+    site.wait_for_first_backup();
     shell(&site, &block_run_by("an_update_by_the_readme")).succeeds();
     assert_eq!(site.inspect("State.Status"), "running");
 }

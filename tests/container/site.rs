@@ -16,11 +16,8 @@ use serde_json::{Value, json};
 
 use crate::engine::{self, Said, docker, run, wait_until};
 
-/// How long a container may take until it runs, on a machine that is busy with others.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// cron looks at its schedule once a minute.
-pub(crate) const NEXT_MINUTE: Duration = Duration::from_secs(60 + 45);
+/// How long anything may take that is waited for: the next minute of cron among it, on a machine that is busy with others.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Site {
     project: String,
@@ -136,7 +133,7 @@ impl Site {
         service.entry("image").or_insert_with(|| json!(engine::IMAGE));
         service.insert("build".into(), engine::build_by_compose());
         // Looked at every second, so that nobody waits for long.
-        let database = json!({ "image": engine::BASE_IMAGE, "healthcheck": { "interval": "1s", "retries": 120 } });
+        let database = json!({ "image": engine::BASE_IMAGE, "healthcheck": { "interval": "1s", "retries": 600 } });
         let mut whole = json!({ "services": { "backup": service, "db": database } });
         if self.application {
             whole["services"]["app"] =
@@ -201,6 +198,13 @@ impl Site {
     #[track_caller]
     pub(crate) fn wait_for_log(&self, text: &str, within: Duration) {
         wait_until(within, || self.log().contains(text), || format!("`{text}` in the log:\n{}", self.log()));
+    }
+
+    /// Waits for the backup that is made at the start, to its last word: until then another run of `backup` is under way.
+    pub(crate) fn wait_for_first_backup(&self) {
+        wait_until(PATIENCE, || self.backups().len() == 1, || self.log());
+        let lock = ["flock", "--nonblock", "/backup/state/backup.lock", "true"];
+        wait_until(PATIENCE, || self.exec(&lock).code == Some(0), || self.log());
     }
 
     /// Backups in the store, by key.
