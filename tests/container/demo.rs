@@ -1,14 +1,12 @@
 //! docker/demo.yaml: one command, no account.
 
-use std::fs;
-use std::path::PathBuf;
-use std::time::Duration;
-
 use acceptance::lifeline;
 use serde_json::json;
+use std::fs;
+use std::path::PathBuf;
 
 use crate::engine::{self, run, wait_until};
-use crate::site::compose;
+use crate::site::{PATIENCE, compose};
 
 /// The demo, with images made here where its file names those that everybody can pull.
 struct Demo {
@@ -46,6 +44,6 @@ fn the_demo_makes_a_backup_and_mails_it() {
     let demo = Demo::new();
     demo.compose(&["up", "-d"]).succeeds();
     let mails = || demo.compose(&["exec", "-T", "demo", "ls", "/demo/mails"]).stdout;
-    wait_until(Duration::from_mins(2), || mails().contains(".html"), || demo.compose(&["logs"]).stdout);
+    wait_until(PATIENCE, || mails().contains(".html"), || demo.compose(&["logs"]).stdout);
     demo.compose(&["exec", "-T", "backup", "restore-test"]).succeeds().says("20 tables");
 }

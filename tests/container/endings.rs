@@ -1,13 +1,9 @@
 //! How it ends: when told to, with a backup under way; when cron dies.
 
-use std::time::{Duration, Instant};
-
 use acceptance::store::{Fault, On, Operation};
 
 use crate::engine::{docker, wait_until};
-use crate::site::{NEXT_MINUTE, Site};
-
-const SOON: Duration = Duration::from_mins(1);
+use crate::site::{PATIENCE, Site};
 
 /// A backup that stands still in its upload, started so.
 fn in_the_middle_of_a_backup(crontab: &str, start: impl FnOnce(&Site)) -> Site {
@@ -17,21 +13,20 @@ fn in_the_middle_of_a_backup(crontab: &str, start: impl FnOnce(&Site)) -> Site {
     site.sql("CREATE TABLE noise AS SELECT n, sha512(n::text::bytea)::text || sha512((-n)::text::bytea)::text AS text FROM generate_series(1, 150000) n");
     site.store.fault(On::operation(Operation::UploadPart).after(1), Fault::Stall);
     start(&site);
-    site.store.wait_for(&On::operation(Operation::UploadPart), 2, NEXT_MINUTE);
+    site.store.wait_for(&On::operation(Operation::UploadPart), 2, PATIENCE);
     site
 }
 
 fn stops_cleanly(site: &Site) {
-    let told = Instant::now();
     site.compose(&["stop", "backup"]).succeeds();
-    let took = told.elapsed();
-    assert!(took < Duration::from_secs(15), "{took:?}\n{}", site.log());
+    // Not killed, neither by Docker nor by the main process, which waits for fifteen seconds.
     assert_eq!(site.inspect("State.ExitCode"), "0", "{}", site.log());
+    assert!(!site.log().contains("did not end in time"), "{}", site.log());
     assert_eq!(site.store.keys(), [""; 0]);
     assert_eq!(site.store.unfinished_uploads(), []);
     let log = site.log();
     assert!(log.contains("backup: ") && log.contains("ended by SIGTERM"), "{log}");
-    site.mail.wait_for(1, SOON);
+    site.mail.wait_for(1, PATIENCE);
 }
 
 #[test]
@@ -53,9 +48,9 @@ fn the_container_ends_when_cron_dies() {
     let mut site = Site::new();
     site.service("restart", serde_json::json!("no")).up();
     site.exec(&["bash", "-c", "kill -KILL $(cat /run/crond.pid)"]).succeeds();
-    wait_until(SOON, || site.inspect("State.Status") == "exited", || site.log());
+    wait_until(PATIENCE, || site.inspect("State.Status") == "exited", || site.log());
     assert_eq!(site.inspect("State.ExitCode"), "1");
-    site.wait_for_log("cron has ended (SIGKILL): no job would run any more", SOON);
+    site.wait_for_log("cron has ended (SIGKILL): no job would run any more", PATIENCE);
 }
 
 #[test]
@@ -66,10 +61,10 @@ fn the_container_ends_when_cron_starts_nothing_and_a_mail_says_so() {
     site.service("restart", serde_json::json!("no")).up();
     site.exec(&["bash", "-c", "kill -STOP $(cat /run/crond.pid)"]).succeeds();
     let late = "cron runs, but has not started `health-check --no-notify` when it was time to";
-    site.wait_for_log(late, 2 * NEXT_MINUTE);
-    wait_until(SOON, || site.inspect("State.Status") == "exited", || site.log());
+    site.wait_for_log(late, PATIENCE);
+    wait_until(PATIENCE, || site.inspect("State.Status") == "exited", || site.log());
     assert_eq!(site.inspect("State.ExitCode"), "1", "{}", site.log());
-    assert!(site.mail.wait_for(1, SOON)[0].letter().text.contains(late));
+    assert!(site.mail.wait_for(1, PATIENCE)[0].letter().text.contains(late));
 }
 
 #[test]
@@ -77,6 +72,6 @@ fn a_container_that_ended_with_cron_is_started_again() {
     let mut site = Site::new();
     site.up();
     site.exec(&["bash", "-c", "kill -KILL $(cat /run/crond.pid)"]).succeeds();
-    wait_until(SOON, || site.log().matches("INFO started").count() == 2, || site.log());
+    wait_until(PATIENCE, || site.log().matches("INFO started").count() == 2, || site.log());
     assert_eq!(site.inspect("State.Status"), "running");
 }

@@ -1,9 +1,7 @@
 //! The guide that users know: each of its commands that names the container, by docker-compose, as it is printed there.
 
-use std::time::Duration;
-
-use crate::engine::{Said, wait_until};
-use crate::site::Site;
+use crate::engine::Said;
+use crate::site::{PATIENCE, Site};
 
 /// `docker-compose COMMAND`; `exec` needs a `-T` here, for want of a terminal.
 fn guide(site: &Site, command: &[&str]) -> Said {
@@ -21,7 +19,7 @@ fn the_commands_of_the_guide_work() {
     run(&["build", "backup"]).succeeds();
     run(&["up", "-d"]).succeeds();
     site.sql("CREATE TABLE orders (id int PRIMARY KEY); INSERT INTO orders VALUES (1)");
-    wait_until(Duration::from_mins(2), || site.backups().len() == 1, || site.log());
+    site.wait_for_first_backup();
 
     run(&["ps", "backup"]).succeeds().says("backup");
     run(&["logs", "backup"]).succeeds().says("INFO started");
@@ -55,5 +53,5 @@ fn the_commands_of_the_guide_work() {
     assert_eq!(owners.stdout, "");
 
     run(&["restart", "backup"]).succeeds();
-    site.wait_for_log("no backup is due", Duration::from_mins(2));
+    site.wait_for_log("no backup is due", PATIENCE);
 }

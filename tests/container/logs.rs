@@ -1,17 +1,12 @@
 //! Logs: what the tools write is shown where the container's output goes, and rotation loses none of it.
 
-use std::time::Duration;
-
-use crate::engine::wait_until;
-use crate::site::Site;
-
-const SOON: Duration = Duration::from_mins(1);
+use crate::site::{PATIENCE, Site};
 
 #[test]
 fn rotation_while_jobs_write_loses_no_line_and_shows_each_once() {
     let mut site = Site::new();
     site.up();
-    wait_until(SOON, || site.backups().len() == 1, || site.log());
+    site.wait_for_first_backup();
     // One line of the log for each mail, while root and, by cron's way, the user of the jobs rotate it.
     let mails = "for n in $(seq 1 60); do notify NOTE \"number-$n-\" 2>/dev/null || exit 1; done";
     let rotations = "for n in 1 2 3 4; do sleep 1; logrotate --force /etc/logrotate.d/backup || exit 1; \
@@ -28,7 +23,7 @@ fn rotation_while_jobs_write_loses_no_line_and_shows_each_once() {
     assert!(rotated.lines().count() >= 2, "{rotated}");
     for number in 1..=60 {
         let mark = format!("number-{number}-");
-        site.wait_for_log(&mark, SOON);
+        site.wait_for_log(&mark, PATIENCE);
         assert_eq!((kept.matches(&mark).count(), site.log().matches(&mark).count()), (1, 1), "{mark}");
     }
 }
@@ -37,7 +32,7 @@ fn rotation_while_jobs_write_loses_no_line_and_shows_each_once() {
 fn what_a_tool_says_by_hand_is_in_the_containers_log_too() {
     let mut site = Site::new();
     site.up();
-    wait_until(SOON, || site.backups().len() == 1, || site.log());
+    site.wait_for_first_backup();
     site.exec(&["notify", "TEST", "Test message", "Test details"]).succeeds();
-    site.wait_for_log("notify: ", SOON);
+    site.wait_for_log("notify: ", PATIENCE);
 }

@@ -1,13 +1,11 @@
 //! What is wrong is told when the container starts, all of it, where `docker-compose logs` shows it.
 
-use std::time::Duration;
-
 use crate::engine::wait_until;
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
 
 fn refused(site: &mut Site) -> String {
     site.service("restart", serde_json::json!("no")).begin();
-    wait_until(Duration::from_mins(1), || site.inspect("State.Status") == "exited", || site.log());
+    wait_until(PATIENCE, || site.inspect("State.Status") == "exited", || site.log());
     assert_eq!(site.inspect("State.ExitCode"), "78", "{}", site.log());
     assert!(site.store.requests(&acceptance::store::On::any()).is_empty());
     site.log()

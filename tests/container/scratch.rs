@@ -1,10 +1,8 @@
 //! The restore test inside the container: a PostgreSQL server of its own, on a volume, under a read-only root file system, within the
 //! memory that docker/compose.yaml allows.
 
-use std::time::Duration;
-
 use crate::engine::wait_until;
-use crate::site::Site;
+use crate::site::{PATIENCE, Site};
 
 #[test]
 fn a_restore_test_passes_within_the_limits_of_the_compose_file() {
@@ -28,10 +26,6 @@ fn the_container_is_healthy_once_there_is_a_backup() {
     let mut site = Site::new();
     let check = ["CMD", "health-check", "--no-notify"];
     site.service("healthcheck", serde_json::json!({ "test": check, "interval": "3s", "timeout": "30s" })).up();
-    wait_until(Duration::from_mins(2), || site.backups().len() == 1, || site.log());
-    wait_until(
-        Duration::from_mins(1),
-        || site.inspect("State.Health.Status") == "healthy",
-        || site.inspect("json .State.Health"),
-    );
+    site.wait_for_first_backup();
+    wait_until(PATIENCE, || site.inspect("State.Health.Status") == "healthy", || site.inspect("json .State.Health"));
 }

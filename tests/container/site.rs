@@ -2,6 +2,7 @@
 //! this test can look into. Gone, with all that was written, when it is dropped.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -15,11 +16,8 @@ use serde_json::{Value, json};
 
 use crate::engine::{self, Said, docker, run, wait_until};
 
-/// How long a container may take until it runs, on a machine that is busy with others.
-const PATIENCE: Duration = Duration::from_mins(2);
-
-/// cron looks at its schedule once a minute.
-pub(crate) const NEXT_MINUTE: Duration = Duration::from_secs(60 + 45);
+/// How long anything may take that is waited for: the next minute of cron among it, on a machine that is busy with others.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Site {
     project: String,
@@ -27,6 +25,7 @@ pub(crate) struct Site {
     settings: BTreeMap<String, String>,
     /// What the second compose file says of the service, beside where the host is.
     service: serde_json::Map<String, Value>,
+    application: bool,
     pub(crate) store: Store,
     pub(crate) mail: Sink,
 }
@@ -44,6 +43,7 @@ impl Site {
             folder,
             settings: BTreeMap::new(),
             service: serde_json::Map::new(),
+            application: false,
             store,
             mail,
         };
@@ -91,6 +91,12 @@ impl Site {
         self
     }
 
+    /// With a service `app` that works on the database, as far as docker-compose can tell.
+    pub(crate) fn application(&mut self) -> &mut Self {
+        self.application = true;
+        self
+    }
+
     /// Writes a file for the container to see.
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.folder.join(name);
@@ -127,8 +133,12 @@ impl Site {
         service.entry("image").or_insert_with(|| json!(engine::IMAGE));
         service.insert("build".into(), engine::build_by_compose());
         // Looked at every second, so that nobody waits for long.
-        let database = json!({ "image": engine::BASE_IMAGE, "healthcheck": { "interval": "1s", "retries": 120 } });
-        let whole = json!({ "services": { "backup": service, "db": database } });
+        let database = json!({ "image": engine::BASE_IMAGE, "healthcheck": { "interval": "1s", "retries": 600 } });
+        let mut whole = json!({ "services": { "backup": service, "db": database } });
+        if self.application {
+            whole["services"]["app"] =
+                json!({ "image": engine::BASE_IMAGE, "command": "sleep infinity", "init": true });
+        }
         self.write("override.json", &whole.to_string());
         fs::create_dir_all(self.folder.join("docker")).unwrap();
         fs::copy(engine::root().join("docker/compose.yaml"), self.folder.join("docker/compose.yaml")).unwrap();
@@ -136,13 +146,19 @@ impl Site {
     }
 
     pub(crate) fn compose(&self, arguments: &[&str]) -> Said {
-        let mut command = compose();
+        run(self.as_users_are(compose().args(arguments)))
+    }
+
+    /// Has a program run where a user would run docker-compose; which files it takes is said by its own variables.
+    pub(crate) fn as_users_are<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+        let compose = compose();
+        let words: Vec<_> = std::iter::once(compose.get_program()).chain(compose.get_args()).collect();
         command
-            .args(["--project-name", &self.project, "-f", "docker/compose.yaml", "-f", "override.json"])
-            .args(arguments)
             .current_dir(&self.folder)
-            .env("POSTGRES_PASSWORD", &self.settings["DB_PASSWORD"]);
-        run(&mut command)
+            .env("COMPOSE", words.join(OsStr::new(" ")))
+            .env("COMPOSE_PROJECT_NAME", &self.project)
+            .env("COMPOSE_FILE", "docker/compose.yaml:override.json")
+            .env("POSTGRES_PASSWORD", &self.settings["DB_PASSWORD"])
     }
 
     /// Runs something in the container, as `docker-compose exec backup …` does; but version 1 of that takes a second of both cores.
@@ -152,8 +168,12 @@ impl Site {
 
     /// Runs SQL in the database.
     pub(crate) fn sql(&self, statements: &str) -> String {
+        self.try_sql(statements).succeeds().stdout
+    }
+
+    pub(crate) fn try_sql(&self, statements: &str) -> Said {
         let psql = ["psql", "-qXtA", "-v", "ON_ERROR_STOP=1", "-U", "eleganttex", "-d", "eleganttex", "-c", statements];
-        self.compose(&[&["exec", "-T", "db"], &psql[..]].concat()).succeeds().stdout
+        self.compose(&[&["exec", "-T", "db"], &psql[..]].concat())
     }
 
     /// The container that cron runs in.
@@ -178,6 +198,13 @@ impl Site {
     #[track_caller]
     pub(crate) fn wait_for_log(&self, text: &str, within: Duration) {
         wait_until(within, || self.log().contains(text), || format!("`{text}` in the log:\n{}", self.log()));
+    }
+
+    /// Waits for the backup that is made at the start, to its last word: until then another run of `backup` is under way.
+    pub(crate) fn wait_for_first_backup(&self) {
+        wait_until(PATIENCE, || self.backups().len() == 1, || self.log());
+        let lock = ["flock", "--nonblock", "/backup/state/backup.lock", "true"];
+        wait_until(PATIENCE, || self.exec(&lock).code == Some(0), || self.log());
     }
 
     /// Backups in the store, by key.

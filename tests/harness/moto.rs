@@ -41,6 +41,17 @@ impl Moto {
         moto
     }
 
+    /// A new bucket that locks every object for a day.
+    pub fn new_locked_bucket() -> Self {
+        let moto = Self { port: shared_server(), bucket: format!("bucket-{}", lifeline::unique()) };
+        let made = moto.request_with("PUT", "", "x-amz-bucket-object-lock-enabled: true\r\n", b"");
+        assert_eq!(made.status, 200, "{}", made.text());
+        let rule = b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>\
+            <Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>";
+        moto.expect_ok("PUT", "?object-lock", rule);
+        moto
+    }
+
     /// `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
@@ -53,13 +64,18 @@ impl Moto {
 
     /// Any request below the bucket: `?versioning` or a key with or without a query, percent-encoded as in a URL.
     pub fn request(&self, method: &str, path: &str, body: &[u8]) -> Reply {
+        self.request_with(method, path, "", body)
+    }
+
+    /// The same with more header lines.
+    fn request_with(&self, method: &str, path: &str, headers: &str, body: &[u8]) -> Reply {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("moto accepts connections");
         let (bucket, length) = (&self.bucket, body.len());
         let separator = if path.starts_with('?') { "" } else { "/" };
         // A signature that nobody checks: without one, moto treats the request as anonymous.
         let head = format!(
             "{method} /{bucket}{separator}{path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: {length}\r\nconnection: close\r\n\
-             authorization: AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/s3/aws4_request\r\n\r\n"
+             authorization: AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/s3/aws4_request\r\n{headers}\r\n"
         );
         let mut answer = Vec::new();
         let exchanged =

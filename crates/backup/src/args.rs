@@ -30,6 +30,9 @@ pub(crate) struct Args {
     /// Write the backup to this file instead of the store; - is stdout
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["dry_run", "if_older_than"])]
     pub(crate) output: Option<PathBuf>,
+    /// Store a dump without any table even where the backup before had some
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
     /// Send no mail, whatever happens
     #[arg(long)]
     pub(crate) no_notify: bool,

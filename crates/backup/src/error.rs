@@ -6,7 +6,7 @@ use backup_core::postgres::PostgresError;
 use backup_core::process::{Cut, Exit, Failure, LockError};
 use backup_core::settings::ConfigError;
 use backup_core::sql_scan::ScanError;
-use backup_core::store::StoreError;
+use backup_core::store::{ClocksDiffer, Remains, StoreError};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -22,6 +22,12 @@ pub(crate) enum Error {
     Dump(#[from] ScanError),
     #[error(transparent)]
     Cut(#[from] Cut),
+    #[error(transparent)]
+    Clocks(#[from] ClocksDiffer),
+    #[error("the dump holds no table, and the backup before it {before} ({earlier}): it is not stored")]
+    Empty { earlier: String, before: String },
+    #[error("{failure}; {remains}")]
+    Remains { failure: Box<Self>, remains: Remains },
     #[error("cannot write {}", path.display())]
     Output { path: PathBuf, source: std::io::Error },
     #[error("whoever reads stdout closed it before the backup was written")]
@@ -36,7 +42,10 @@ impl Failure for Error {
             Self::Config(_) => Exit::Config,
             Self::Locked(LockError::Held { .. }) => Exit::Locked,
             Self::Cut(cut) => cut.exit(),
-            Self::Locked(LockError::Unusable { .. })
+            Self::Remains { failure, .. } => failure.exit(),
+            Self::Clocks(_)
+            | Self::Empty { .. }
+            | Self::Locked(LockError::Unusable { .. })
             | Self::Postgres(_)
             | Self::Store(_)
             | Self::Dump(_)
@@ -56,6 +65,16 @@ impl Failure for Error {
                     .to_owned(),
             ),
             Self::Cut(cut) => cut.hint(),
+            Self::Clocks(_) => Some(format!("{} The key of a backup made now would lie about its age.", ClocksDiffer::HINT)),
+            Self::Empty { .. } => Some(
+                "Look into the database: is it the right one (DB_HOST, DB_NAME), and where are its tables? Until then the \
+                 backups before it are what there is. If it is meant to be empty, run backup --allow-empty once."
+                    .to_owned(),
+            ),
+            Self::Remains { failure, remains } => {
+                let hints: Vec<String> = failure.hint().into_iter().chain([remains.hint()]).collect();
+                Some(hints.join(" "))
+            }
             Self::StdoutIsTerminal => Some("Redirect it (--output - > FILE), or name a file (--output FILE).".to_owned()),
             Self::Config(_) | Self::Locked(_) | Self::Output { .. } | Self::StdoutClosed => None,
         }

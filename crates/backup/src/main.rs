@@ -1,6 +1,7 @@
 //! `backup`: dumps a PostgreSQL database, compresses it and streams it to S3, in one pass.
 
 mod args;
+mod before;
 mod error;
 mod footer;
 mod notice;

@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::footer::Changes;
-use backup_core::journal::{Journal, LastBackup};
-use backup_core::key::Layout;
 use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
 use backup_core::process::{Context, Cut, Exit, Failure, Signal, chain, now};
 use backup_core::settings::NotifyOn;
-use backup_core::store::Store;
-use time::{OffsetDateTime, PrimitiveDateTime};
+use time::OffsetDateTime;
 
+use crate::before::Before;
 use crate::error::Error;
 use crate::run::{self, Ended, Report};
 use crate::settings::Settings;
@@ -146,16 +144,8 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
     let text = context.redact(&chain(error));
     let headline = format!("{} was NOT backed up: {text}", settings.database.name);
     let limit = if matches!(error, Error::Cut(Cut::Interrupted(_))) { TIME_TO_LOOK_IN_A_HURRY } else { TIME_TO_LOOK };
-    let newest = tokio::time::timeout(limit, newest_good(settings)).await.ok().flatten();
-    let mail = Mail::new(Kind::Failure, origin(settings, context), headline);
-    let mail = match &newest {
-        Some(newest) => {
-            let age = figures::duration(newest.age);
-            mail.safety(format!("The newest good backup is {age} old. What changed since then is not backed up."))
-                .in_subject(format!("newest good one {age} old"))
-        }
-        None => mail.safety("No earlier good backup could be found: the data may have no backup at all."),
-    };
+    let before = Before::look(settings, run::taken(context), limit).await;
+    let mail = before.tell(Mail::new(Kind::Failure, origin(settings, context), headline));
     let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(context.redact(&hint))).into_iter().collect();
     steps.push(match error.exit() {
         Exit::Interrupted(Signal::Interrupt | Signal::Terminate) => {
@@ -167,47 +157,7 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
         ),
     });
     steps.push(Step::run("Check everything without writing anything:", "docker-compose exec backup backup --dry-run"));
-    let facts = newest.map(|newest| {
-        vec![
-            Fact::new("Newest good backup", newest.address),
-            Fact::at("Data as of", newest.taken),
-            Fact::size("Size", newest.bytes),
-        ]
-    });
-    let mut facts = facts.unwrap_or_default();
+    let mut facts = before.facts(context);
     facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab); a restarted container tries at once"));
     mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of the log", &context.log_tail())
-}
-
-/// The newest backup that stands in the store, or the last that was made here if the store does not answer.
-struct Newest {
-    address: String,
-    taken: OffsetDateTime,
-    age: Duration,
-    bytes: u64,
-}
-
-async fn newest_good(settings: &Settings) -> Option<Newest> {
-    let now = now();
-    let age = |taken: OffsetDateTime| Duration::try_from(now - taken).unwrap_or_default();
-    if let Some(store_settings) = &settings.store {
-        let store = Store::new(store_settings).await;
-        let layout = Layout::new(store_settings.prefix.clone(), settings.database.name.clone());
-        let local = PrimitiveDateTime::new(now.date(), now.time());
-        match run::newest(&store, &layout, local).await {
-            Ok(found) => {
-                let (object, id) = found?;
-                let taken = id.taken.assume_offset(now.offset());
-                return Some(Newest {
-                    address: store.address(&object.key),
-                    taken,
-                    age: age(taken),
-                    bytes: object.bytes,
-                });
-            }
-            Err(error) => log::debug!("{}", chain(&error)),
-        }
-    }
-    let last: LastBackup = Journal::new(&settings.places.state).read(LastBackup::ENTRY)?;
-    Some(Newest { address: last.address, taken: last.started, age: age(last.started), bytes: last.stored_bytes })
 }

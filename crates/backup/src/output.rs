@@ -1,10 +1,10 @@
 //! Where the compressed bytes go: the store, a file, or stdout.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use backup_core::store::{Stored, Upload};
+use backup_core::store::{Remains, Stored, Upload};
 use backup_core::unfinished::Unfinished;
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
@@ -13,7 +13,7 @@ use crate::error::Error;
 
 pub(crate) enum Sink<'u> {
     Store(Box<Upload>, &'u Unfinished),
-    File { half: NamedTempFile, path: PathBuf },
+    File { half: NamedTempFile, writer: tokio::fs::File, path: PathBuf },
     Stdout(tokio::io::Stdout),
 }
 
@@ -42,14 +42,16 @@ impl Sink<'_> {
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let half = NamedTempFile::with_prefix_in(".backup-", folder).map_err(failed)?;
-        Ok(Self::File { half, path: path.to_owned() })
+        // Written on another thread, so that a disk that hangs does not keep a signal from ending the run.
+        let writer = tokio::fs::File::from_std(half.reopen().map_err(failed)?);
+        Ok(Self::File { half, writer, path: path.to_owned() })
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match self {
             Self::Store(upload, unfinished) => Ok(upload.write(bytes, *unfinished).await?),
-            Self::File { half, path } => {
-                half.write_all(bytes).map_err(|source| Error::Output { path: path.clone(), source })
+            Self::File { writer, path, .. } => {
+                writer.write_all(bytes).await.map_err(|source| Error::Output { path: path.clone(), source })
             }
             Self::Stdout(stdout) => stdout.write_all(bytes).await.map_err(stdout_error),
         }
@@ -59,9 +61,11 @@ impl Sink<'_> {
     pub(crate) async fn complete(&mut self) -> Result<Written, Error> {
         match self {
             Self::Store(upload, unfinished) => Ok(Written::Stored(upload.complete(*unfinished).await?)),
-            Self::File { half, path } => {
+            Self::File { half, writer, path } => {
                 let failed = |source| Error::Output { path: path.clone(), source };
-                half.as_file().sync_all().map_err(failed)?;
+                // What a write left to the other thread fails here.
+                writer.flush().await.map_err(failed)?;
+                writer.sync_all().await.map_err(failed)?;
                 // A hard link refuses to replace what came to stand under the name meanwhile.
                 std::fs::hard_link(half.path(), &*path).map_err(failed)?;
                 Ok(Written::File(path.clone()))
@@ -70,10 +74,11 @@ impl Sink<'_> {
         }
     }
 
-    /// Takes back what can be taken back in this time.
-    pub(crate) async fn abort(&mut self, within: Duration) {
-        if let Self::Store(upload, unfinished) = self {
-            upload.abort(within, *unfinished).await;
+    /// Takes back what can be taken back in this time. An error tells what may be left.
+    pub(crate) async fn abort(&mut self, within: Duration) -> Result<(), Remains> {
+        match self {
+            Self::Store(upload, unfinished) => upload.abort(within, *unfinished).await,
+            Self::File { .. } | Self::Stdout(_) => Ok(()),
         }
     }
 }

@@ -75,6 +75,11 @@ pub(crate) async fn dump_into(
 }
 
 impl Whole {
+    /// What the dump holds.
+    pub(crate) fn footer(&self) -> &Footer {
+        &self.footer
+    }
+
     /// Ends the sink: from here on the backup is there.
     pub(crate) async fn complete(self, sink: &mut Sink<'_>) -> Result<Made, Error> {
         let written = sink.complete().await?;

@@ -9,9 +9,9 @@ use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::postgres::{Client, DumpStream, Server};
-use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, Lock, chain, now};
+use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, chain, now};
 use backup_core::settings;
-use backup_core::store::{Object, PartSize, Store, Stored, Upload};
+use backup_core::store::{ClocksDiffer, Object, PartSize, Store, Stored, Upload};
 use backup_core::unfinished::Unfinished;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -30,6 +30,9 @@ const TIME_TO_ABORT: Duration = Duration::from_mins(1);
 /// The same when the tool was told to end, and has ten seconds for everything.
 const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
 
+/// How far our clock and the store's may differ: S3 refuses what is signed further off, unless a client corrects that by itself.
+const CLOCKS_MAY_DIFFER: time::Duration = time::Duration::minutes(15);
+
 /// Runs `backup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
     if settings::disabled(&context.environment) {
@@ -37,7 +40,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "disabled" })));
     }
     let settings = Settings::read(&context.environment, args.output.is_none())?;
-    let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
+    let _lock = context.lock(&settings.places.state)?;
     let run = Run::new(settings, context);
     let ended = match &args.output {
         Some(path) => run.to_output(path).await.map(|report| Ended::Made(Box::new(report))),
@@ -95,17 +98,10 @@ impl<'c> Run<'c> {
         Self { settings, context, journal, bounds }
     }
 
-    /// The instant that the key carries: local time, whole seconds.
-    fn taken(&self) -> PrimitiveDateTime {
-        let started = self.context.started;
-        let whole = started.replace_nanosecond(0).unwrap_or(started);
-        PrimitiveDateTime::new(whole.date(), whole.time())
-    }
-
     async fn to_output(&self, path: &Path) -> Result<Report, Error> {
         let mut sink = Sink::output(path)?;
         let (client, server) = self.bounds.hold(self.ask_database()).await??;
-        let made = self.dump(&mut sink, &client, &server).await?;
+        let made = self.dump(&mut sink, &client, &server, None).await?;
         Ok(self.report(made, None, Vec::new(), None))
     }
 
@@ -113,10 +109,14 @@ impl<'c> Run<'c> {
         let Some(settings) = &self.settings.store else { unreachable!("settings are read with the store") };
         let store = Store::new(settings).await;
         let layout = Layout::new(settings.prefix.clone(), self.settings.database.name.clone());
-        let id = BackupId { taken: self.taken(), tier: Tier::Daily };
+        let id = BackupId { taken: taken(self.context), tier: Tier::Daily };
         let key = layout.key(id);
 
-        let earlier = self.bounds.hold(newest(&store, &layout, self.taken())).await??;
+        let store_time = self.bounds.hold(store.check(&layout.prefix().tier_folder(Tier::Daily))).await??;
+        if let Some(differ) = ClocksDiffer::beyond(CLOCKS_MAY_DIFFER, now(), store_time) {
+            return Err(differ.into());
+        }
+        let earlier = self.bounds.hold(newest(&store, &layout, taken(self.context))).await??;
         if let Some((address, age)) = args.if_older_than.and_then(|limit| self.recent(&store, earlier.as_ref(), limit))
         {
             log::info!("{address} is {} old: no backup is due", figures::duration(age));
@@ -132,7 +132,7 @@ impl<'c> Run<'c> {
 
         let unfinished = Unfinished::new(&self.journal, crate::TOOL.name);
         unfinished.abort_all(&store).await;
-        let part_size = PartSize::for_database(server.database_bytes);
+        let part_size = PartSize::for_database(server.database_bytes, settings.max_parts);
         let begin = || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.mark(), part_size)), &unfinished);
         log::info!(
             "backing up {} ({} on disk) to {}",
@@ -140,12 +140,15 @@ impl<'c> Run<'c> {
             figures::size(server.database_bytes),
             store.address(&key)
         );
-        let mut made = self.dump(&mut begin(), &client, &server).await;
+        let earlier = earlier.map(|(object, _)| object);
+        let not_empty =
+            earlier.as_ref().filter(|_| !args.allow_empty).map(|earlier| NotEmpty { store: &store, earlier });
+        let mut made = self.dump(&mut begin(), &client, &server, not_empty.as_ref()).await;
         if let Err(Error::Postgres(error)) = &made
             && error.is_vanished_relation()
         {
             log::warn!("{error}; a table went away while it was dumped: trying once more");
-            made = self.dump(&mut begin(), &client, &server).await;
+            made = self.dump(&mut begin(), &client, &server, not_empty.as_ref()).await;
         }
         let made = made?;
         let Written::Stored(stored) = &made.written else { unreachable!("an upload ends as a stored object") };
@@ -156,7 +159,7 @@ impl<'c> Run<'c> {
         let promotions = promote::promote(&store, &stored, slots, &unfinished, &self.bounds).await;
         unfinished.abort_all(&store).await;
         let before = match &earlier {
-            Some((object, _)) => self.bounds.hold(store.footer(object)).await.ok().flatten(),
+            Some(object) => self.bounds.hold(store.footer(object)).await.ok().flatten(),
             None => None,
         };
         Ok(Ended::Made(Box::new(self.report(made, Some(store.address(&key)), promotions, before))))
@@ -171,26 +174,37 @@ impl<'c> Run<'c> {
     }
 
     /// Dumps into the sink and ends it; whatever goes wrong, `pg_dump` is stopped and the sink takes back what it can.
-    async fn dump(&self, sink: &mut Sink<'_>, client: &Client, server: &Server) -> Result<Made, Error> {
+    async fn dump(
+        &self,
+        sink: &mut Sink<'_>,
+        client: &Client,
+        server: &Server,
+        not_empty: Option<&NotEmpty<'_>>,
+    ) -> Result<Made, Error> {
         let mut dump = DumpStream::start(client)?;
         let compression = self.settings.compression;
         let whole = pipeline::dump_into(sink, &mut dump, client, server, compression, self.context.started);
         let whole: Result<Whole, Error> = self.bounds.hold(whole).await.map_err(Error::from).flatten();
-        let (made, ()) = tokio::join!(
-            async {
-                match whole {
-                    Ok(whole) => self.bounds.hold(whole.complete(sink)).await.map_err(Error::from).flatten(),
-                    Err(error) => Err(error),
+        let complete = async {
+            let whole = whole?;
+            let complete = async {
+                if let Some(not_empty) = not_empty {
+                    not_empty.check(whole.footer()).await?;
                 }
-            },
-            dump.stop()
-        );
-        match &made {
-            Ok(_) => {}
+                whole.complete(sink).await
+            };
+            self.bounds.hold(complete).await.map_err(Error::from).flatten()
+        };
+        let (made, ()) = tokio::join!(complete, dump.stop());
+        let aborted = match &made {
+            Ok(_) => Ok(()),
             Err(Error::Cut(Cut::Interrupted(_))) => sink.abort(TIME_TO_ABORT_IN_A_HURRY).await,
             Err(_) => sink.abort(TIME_TO_ABORT).await,
+        };
+        match (made, aborted) {
+            (Err(failure), Err(remains)) => Err(Error::Remains { failure: Box::new(failure), remains }),
+            (made, _) => made,
         }
-        made
     }
 
     /// The newest backup, if it is younger than the limit.
@@ -201,7 +215,7 @@ impl<'c> Run<'c> {
         limit: Duration,
     ) -> Option<(String, Duration)> {
         let (object, id) = newest?;
-        let age = Duration::try_from(self.taken() - id.taken).unwrap_or_default();
+        let age = Duration::try_from(taken(self.context) - id.taken).unwrap_or_default();
         (age < limit).then(|| (store.address(&object.key), age))
     }
 
@@ -246,6 +260,38 @@ impl<'c> Run<'c> {
             changes: before.map(|before| (before.started, made.footer.changes_since(&before))),
             footer: made.footer,
         }
+    }
+}
+
+/// The instant that the key of a run carries: local time, whole seconds.
+pub(crate) fn taken(context: &Context) -> PrimitiveDateTime {
+    let started = context.started;
+    let whole = started.replace_nanosecond(0).unwrap_or(started);
+    PrimitiveDateTime::new(whole.date(), whole.time())
+}
+
+/// What keeps a dump that lost every table from being stored: a night of such backups, and the cleanup after it, would take the
+/// good ones' places.
+struct NotEmpty<'s> {
+    store: &'s Store,
+    /// The backup before.
+    earlier: &'s Object,
+}
+
+impl NotEmpty<'_> {
+    async fn check(&self, footer: &Footer) -> Result<(), Error> {
+        if footer.table_count() > 0 {
+            return Ok(());
+        }
+        let before = match self.store.footer(self.earlier).await {
+            Some(earlier) if earlier.table_count() == 0 => return Ok(()),
+            Some(earlier) => {
+                let (tables, rows) = (earlier.table_count() as u64, earlier.total_rows());
+                format!("has {} of them with {} rows", figures::count(tables), figures::count(rows))
+            }
+            None => "does not tell how many it has".to_owned(),
+        };
+        Err(Error::Empty { earlier: self.store.address(&self.earlier.key), before })
     }
 }
 

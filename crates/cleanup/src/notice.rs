@@ -126,7 +126,7 @@ impl Letter<'_> {
             ));
         }
         steps.push(Step::run("Try again:", "docker-compose exec backup cleanup"));
-        let refusals = report.refused.iter().map(|(key, error)| Fact::new(key, &error.reason));
+        let refusals = report.refused.iter().map(|(key, error)| Fact::new("Not deleted", key).beside(&error.reason));
         let mail = mail.steps("What to do", steps).facts("Refused", refusals);
         figures_of(mail, report).log_tail("The end of the log", &self.context.log_tail())
     }
@@ -256,7 +256,10 @@ fn not_ours(mail: Mail, report: &Report) -> Mail {
         let remark = "copies of restore tests; no record says of which database";
         rows.push(Fact::new("Unclaimed", value(&foreign.unclaimed)).beside(remark));
     }
-    rows.extend(foreign.largest.iter().map(|(key, bytes)| Fact::size(key, *bytes)));
+    // Keys are long: they stand in the wide column.
+    let by_size =
+        |(key, bytes): &(String, u64)| Fact::new(figures::size(*bytes), key).beside(figures::exact_bytes(*bytes));
+    rows.extend(foreign.largest.iter().map(by_size));
     let named = foreign.largest.len() as u64;
     if foreign.strangers.count > named {
         let rest = foreign.strangers.count - named;

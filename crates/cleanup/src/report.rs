@@ -142,7 +142,7 @@ impl Report {
         };
         let proven = match &self.proven {
             Some(proven) => format!("The newest that a restore test has proven is {} old.", self.age(proven.id.backup)),
-            None => "None of them has been proven by a restore test yet.".to_owned(),
+            None => "None of them is proven by a restore test.".to_owned(),
         };
         format!("{newest} {proven}")
     }

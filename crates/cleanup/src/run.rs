@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use backup_core::journal::{Journal, TestRecord};
+use backup_core::journal::{Journal, LastBackup, TestRecord};
 use backup_core::key::Layout;
-use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock, chain, now};
+use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, chain, now};
 use backup_core::settings;
 use backup_core::store::{Store, StoreError};
 use serde_json::json;
@@ -16,7 +16,7 @@ use crate::execute::{self, Done};
 use crate::inventory::{Held, Inventory, Survey, What};
 use crate::listing;
 use crate::notice;
-use crate::plan::{Clock, Plan};
+use crate::plan::{Clock, Plan, Policy};
 use crate::report::{Report, Sources};
 use crate::settings::Settings;
 use crate::text;
@@ -37,7 +37,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
     for remark in settings.policy.retention.remarks() {
         log::warn!("{remark}");
     }
-    let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
+    let _lock = context.lock(&settings.places.state)?;
     let run = Run::new(&settings, context, &args).await;
     let mut done = Done::default();
     let ended = Box::pin(run.clean(&mut done)).await;
@@ -57,25 +57,26 @@ struct Run<'r> {
     store: Store,
     layout: Layout,
     journal: Journal,
+    policy: Policy,
     bounds: Bounds,
     mode: Mode,
 }
 
 impl<'r> Run<'r> {
     async fn new(settings: &'r Settings, context: &Context, args: &Args) -> Self {
-        Self {
-            store: Store::new(&settings.store).await,
-            layout: Layout::new(settings.store.prefix.clone(), settings.database.name.clone()),
-            journal: Journal::new(&settings.places.state),
-            bounds: context.bounds(settings.limits),
-            mode: args.mode(),
-            settings,
-        }
+        let store = Store::new(&settings.store).await;
+        let layout = Layout::new(settings.store.prefix.clone(), settings.database.name.clone());
+        let journal = Journal::new(&settings.places.state);
+        let last: Option<LastBackup> =
+            journal.read(LastBackup::ENTRY).filter(|last: &LastBackup| last.is_of(&layout, &store.address("")));
+        let stopped_after = LastBackup::age_limit(last.as_ref(), settings.policy.stopped_after);
+        let policy = Policy { stopped_after, ..settings.policy };
+        Self { store, layout, journal, policy, bounds: context.bounds(settings.limits), mode: args.mode(), settings }
     }
 
     /// Looks, plans, and does what the mode allows.
     async fn clean(&self, done: &mut Done) -> Result<(Plan, Report), Error> {
-        let policy = &self.settings.policy;
+        let policy = &self.policy;
         let (Inventory { ours, foreign }, clock) = self.bounds.hold(Box::pin(self.look())).await??;
         let plan = Plan::new(ours, policy, &clock);
         let proof = self.bounds.hold(Box::pin(self.proof(&plan))).await?;
@@ -148,7 +149,7 @@ impl<'r> Run<'r> {
         }
         let (line, document) = match (args.common.json, self.mode) {
             (true, _) => (None, document::of_run(report, plan, self.layout.database().as_str(), file.as_deref())),
-            (false, Mode::DryRun) => (Some(listing::lines(plan, report, &self.settings.policy) + &line), json!({})),
+            (false, Mode::DryRun) => (Some(listing::lines(plan, report, &self.policy) + &line), json!({})),
             (false, _) => (Some(line), json!({})),
         };
         Finish::new(report.exit(), line, document)

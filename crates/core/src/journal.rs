@@ -7,12 +7,13 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::key::Outcome;
+use crate::key::{Layout, Outcome};
 
 /// How the last run of a tool ended: the entry by the tool's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +51,24 @@ pub struct LastBackup {
 impl LastBackup {
     /// The name of its entry.
     pub const ENTRY: &str = "last-backup";
+
+    /// What a backup may add to its own age by the time that it takes, at the most. One that takes longer is never nightly.
+    const LONGEST: Duration = Duration::from_hours(24);
+
+    /// Whether it is a backup of this layout. One of another database was made by hand, and is nothing to us.
+    ///
+    /// `root` is the address of the bucket, as addresses of objects begin.
+    pub fn is_of(&self, layout: &Layout, root: &str) -> bool {
+        self.address.strip_prefix(root).is_some_and(|key| layout.parse(key).is_some())
+    }
+
+    /// How old the newest backup may be before backups count as stopped: the limit that is set, and as much more as the last
+    /// backup took. A backup is as old as its start and is seen only at its end, so that with nightly ones of six hours the
+    /// newest is up to thirty hours old while all is well.
+    pub fn age_limit(last: Option<&Self>, set: Duration) -> Duration {
+        let took = last.and_then(|last| Duration::try_from_secs_f64(last.seconds).ok()).unwrap_or_default();
+        set + took.min(Self::LONGEST)
+    }
 }
 
 /// What the store held when it was last looked through.
@@ -185,6 +204,28 @@ mod tests {
             "finding": "", "invented_later": [1]}"#;
         assert_eq!(TestRecord::parse(later.as_bytes()).unwrap().restore_seconds, None);
         assert!(TestRecord::parse(b"{}").is_err());
+    }
+
+    #[test]
+    fn a_long_backup_is_allowed_the_time_that_it_takes() {
+        const HOUR: f64 = 3_600.0;
+        let last = |seconds| LastBackup {
+            address: "s3://bucket/db-backups/daily/2025/01/29/app_backup_20250129_020000.sql.gz".into(),
+            started: datetime!(2025-01-29 2:00 UTC),
+            seconds,
+            stored_bytes: 1,
+            dumped_bytes: 1,
+            rows: 1,
+        };
+        let set = Duration::from_hours(26);
+        assert_eq!(LastBackup::age_limit(None, set), set);
+        for (seconds, hours) in [(0.0, 26), (6.0 * HOUR, 32), (90.0 * HOUR, 50), (-1.0, 26), (f64::NAN, 26)] {
+            assert_eq!(LastBackup::age_limit(Some(&last(seconds)), set), Duration::from_hours(hours), "{seconds}");
+        }
+        let layout = |database: &str| Layout::new("db-backups".parse().unwrap(), database.parse().unwrap());
+        assert!(last(1.0).is_of(&layout("app"), "s3://bucket/"));
+        assert!(!last(1.0).is_of(&layout("app_test"), "s3://bucket/"));
+        assert!(!last(1.0).is_of(&layout("app"), "s3://another/"));
     }
 
     #[test]

@@ -2,7 +2,11 @@
 //!
 //! A pure function of what was known, what was found and the time. What a run did not look at stays as it was known.
 //! A fault is one conversation: its mails belong together, from the first to the one that says that it is over.
+//!
+//! What comes and goes must not mail each time. A check that gets worse soon after it got better is told once more, as one that
+//! comes and goes; from then on it counts as broken until it has been well for some hours.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -17,6 +21,25 @@ const TOLERANCE: Duration = Duration::from_mins(5);
 
 /// What is only odd is recalled so many times as seldom as what is broken.
 const WARNINGS_ARE_SELDOM: u32 = 7;
+
+/// What gets worse within this time of having got better comes and goes.
+const RELAPSE: Duration = Duration::from_hours(24);
+
+/// What comes and goes is over when it has been well for so long.
+pub(crate) const WELL_FOR: Duration = Duration::from_hours(6);
+
+/// Everything that is remembered from one run to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Known {
+    #[serde(flatten)]
+    pub(crate) open: Option<Open>,
+    /// When each check last got better, for as long as that matters.
+    #[serde(default)]
+    better: BTreeMap<Name, At>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct At(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
 /// What is known to be wrong, and was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +62,11 @@ pub(crate) struct Problem {
     pub(crate) state: State,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) since: OffsetDateTime,
+    #[serde(default)]
+    pub(crate) comes_and_goes: bool,
+    /// It is better now, and not yet for long enough.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    better_since: Option<OffsetDateTime>,
 }
 
 /// What is to be told.
@@ -64,28 +92,47 @@ impl Open {
 
 /// What is known from now on, and what is to be told now.
 pub(crate) fn decide(
-    before: Option<&Open>,
+    known: &Known,
     findings: &[Finding],
     now: OffsetDateTime,
     reminder: Duration,
-) -> (Option<Open>, Option<Say>) {
+) -> (Known, Option<Say>) {
+    let before = known.open.as_ref();
+    let mut better = known.better.clone();
+    better.retain(|_, At(then)| !is_due(*then, now, RELAPSE));
     let mut problems = before.map(|open| open.problems.clone()).unwrap_or_default();
     let (mut worse, mut over) = (Vec::new(), Vec::new());
     for &Finding { name, state, .. } in findings {
         let known = problems.remove(&name);
-        if state < State::Critical && known.as_ref().is_some_and(|known| known.state == State::Critical) {
-            over.push(name);
+        let was = known.as_ref().map_or(State::Ok, |known| known.state);
+        if let Some(known) = known.as_ref().filter(|known| known.comes_and_goes && state < was) {
+            let since = known.better_since.unwrap_or(now);
+            if !is_due(since, now, WELL_FOR) {
+                problems.insert(name, Problem { better_since: Some(since), ..known.clone() });
+                continue;
+            }
         }
-        if state == State::Ok {
-            continue;
+        let comes_and_goes = match state.cmp(&was) {
+            Ordering::Less => {
+                better.insert(name, At(now));
+                if was == State::Critical {
+                    over.push(name);
+                }
+                false
+            }
+            Ordering::Equal => known.as_ref().is_some_and(|known| known.comes_and_goes),
+            Ordering::Greater => {
+                worse.push(name);
+                better.contains_key(&name) || known.as_ref().is_some_and(|known| known.comes_and_goes)
+            }
+        };
+        if state > State::Ok {
+            let since = known.map_or(now, |known| known.since);
+            problems.insert(name, Problem { state, since, comes_and_goes, better_since: None });
         }
-        if known.as_ref().is_none_or(|known| known.state < state) {
-            worse.push(name);
-        }
-        problems.insert(name, Problem { state, since: known.map_or(now, |known| known.since) });
     }
     if problems.is_empty() {
-        return (None, before.map(|_| Say::Recovered));
+        return (Known { open: None, better }, before.map(|_| Say::Recovered));
     }
     let (thread, since, told) = match before {
         Some(open) => (open.thread.clone(), open.since, open.told),
@@ -103,7 +150,7 @@ pub(crate) fn decide(
     if say.is_some() {
         open.told = now;
     }
-    (Some(open), say)
+    (Known { open: Some(open), better }, say)
 }
 
 /// Whether it is time again. A clock that was set back must not keep us silent for years.
@@ -129,11 +176,11 @@ mod tests {
 
     /// Hours since noon with what was found then, and what was told.
     fn told(hours: &[(i64, &[(Name, State)])]) -> Vec<Option<Say>> {
-        let mut open = None;
+        let mut known = Known::default();
         let mut said = Vec::new();
         for (hour, states) in hours {
-            let (next, say) = decide(open.as_ref(), &found(states), NOON + time::Duration::hours(*hour), DAY);
-            open = next;
+            let (next, say) = decide(&known, &found(states), NOON + time::Duration::hours(*hour), DAY);
+            known = next;
             said.push(say);
         }
         said
@@ -185,8 +232,8 @@ mod tests {
     #[test]
     fn a_run_that_comes_a_little_early_is_in_time_and_a_clock_set_back_is_no_silence() {
         let bad = found(&[(Name::Cron, State::Critical)]);
-        let (open, _) = decide(None, &bad, NOON, DAY);
-        let say = |now| decide(open.as_ref(), &bad, now, DAY).1;
+        let (known, _) = decide(&Known::default(), &bad, NOON, DAY);
+        let say = |now| decide(&known, &bad, now, DAY).1;
         assert_eq!(say(NOON + time::Duration::minutes(24 * 60 - 4)), Some(Say::Reminder));
         assert_eq!(say(NOON + time::Duration::minutes(24 * 60 - 6)), None);
         assert_eq!(say(NOON - time::Duration::days(400)), Some(Say::Reminder));
@@ -200,12 +247,44 @@ mod tests {
 
     #[test]
     fn the_mails_of_one_fault_are_one_conversation_and_what_is_known_reads_back() {
-        let (first, _) = decide(None, &found(&[(Name::Cron, State::Critical)]), NOON, DAY);
+        let (known, _) = decide(&Known::default(), &found(&[(Name::Cron, State::Critical)]), NOON, DAY);
         let later = NOON + time::Duration::hours(5);
-        let (second, _) = decide(first.as_ref(), &found(&[(Name::Disk, State::Critical)]), later, DAY);
-        let (first, second) = (first.unwrap(), second.unwrap());
+        let (after, _) = decide(&known, &found(&[(Name::Disk, State::Critical)]), later, DAY);
+        let (over, _) = decide(&after, &found(&[(Name::Disk, State::Ok), (Name::Cron, State::Ok)]), later, DAY);
+        for known in [&known, &after, &over] {
+            assert_eq!(serde_json::from_str::<Known>(&serde_json::to_string(known).unwrap()).unwrap(), *known);
+        }
+        let (first, second) = (known.open.unwrap(), after.open.unwrap());
         assert_eq!((&first.thread, first.since), (&second.thread, second.since));
         assert_eq!(second.problems[&Name::Disk].since, later);
-        assert_eq!(serde_json::from_str::<Open>(&serde_json::to_string(&second).unwrap()).unwrap(), second);
+    }
+
+    #[test]
+    fn what_comes_and_goes_each_hour_is_told_twice_then_every_day_and_when_it_stays_well() {
+        for (good, bad) in
+            [(State::Ok, State::Critical), (State::Ok, State::Warning), (State::Warning, State::Critical)]
+        {
+            let hours: Vec<[(Name, State); 1]> =
+                (0..60).map(|hour| [(Name::Database, if hour < 49 && hour % 2 == 1 { bad } else { good })]).collect();
+            let hours: Vec<(i64, &[(Name, State)])> =
+                hours.iter().enumerate().map(|(hour, states)| (hour as i64, &states[..])).collect();
+            let said = told(&hours);
+            let told_at: Vec<usize> =
+                said.iter().enumerate().filter(|(_, say)| say.is_some()).map(|(hour, _)| hour).collect();
+            // The first fault at once, its end, that it is back; then no more than a reminder a day, and the end.
+            assert!(said[1] == Some(alert(&[Name::Database])) && said[3] == said[1], "{told_at:?}");
+            assert!(said[54].is_some(), "{told_at:?}");
+            let reminders = if bad == State::Critical { vec![27] } else { Vec::new() };
+            let quiet: Vec<usize> = told_at.into_iter().filter(|hour| (4..48).contains(hour)).collect();
+            assert_eq!(quiet, reminders, "{good:?} {bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_comes_back_after_days_is_a_new_fault() {
+        let (bad, good): (&[_], &[_]) = (&[(Name::Database, State::Critical)], &[(Name::Database, State::Ok)]);
+        let said = told(&[(0, bad), (1, good), (30, bad), (31, good)]);
+        let new = Some(alert(&[Name::Database]));
+        assert_eq!(said, [new.clone(), Some(Say::Recovered), new, Some(Say::Recovered)]);
     }
 }

@@ -35,14 +35,14 @@ pub(crate) async fn findings(args: &Args, settings: &Settings, context: &Context
         tokio::join!(
             check(args, Name::Storage, async { storage::judge(&storage::look(&store, &folder).await) }),
             check(args, Name::RecentBackup, async {
-                recent_backup::judge(&recent_backup::look(&store, &layout, &journal).await, oldest)
+                recent_backup::judge(&recent_backup::look(&store, &layout, &journal, &places.state).await, oldest)
             }),
             check(args, Name::RestoreTest, async {
-                restore_test::judge(&restore_test::look(&store, &layout, &journal).await)
+                restore_test::judge(&restore_test::look(&store, &layout, &journal, &places.state).await)
             }),
             check(args, Name::Cron, async {
-                let (crontab, journal) = (health.crontab.clone(), journal.clone());
-                cron::judge(&aside(move || cron::look(&crontab, &journal)).await)
+                let (crontab, journal, state) = (health.crontab.clone(), journal.clone(), places.state.clone());
+                cron::judge(&aside(move || cron::look(&crontab, &journal, &state)).await)
             }),
             check(args, Name::Notifications, async {
                 notifications::judge(&notifications::look(mail.as_ref(), places, !args.no_notify).await)

@@ -8,11 +8,11 @@ use backup_core::figures;
 use backup_core::mail::{Check, Kind, Mailer, Origin, Place, Report as Mail, State, Step};
 use backup_core::process::{Context, now};
 
-use crate::alert::{Open, Say, decide};
+use crate::alert::{Open, Problem, Say, WELL_FOR, decide};
 use crate::figure::{self, Meaning};
 use crate::finding::{Finding, Name};
 use crate::settings::Settings;
-use crate::watch::Watch;
+use crate::watch::{HOUR, Memory, Watch};
 
 /// As much of a log as is read for a mail.
 const LOG_BYTES: u64 = 8 << 10;
@@ -34,15 +34,27 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, findings: &[Fin
     let Some(watch) = Watch::take(&settings.places) else {
         return log::info!("another run tells at this moment");
     };
-    let (open, say) = decide(watch.open.as_ref(), findings, now(), settings.health.reminder);
+    let (known, say) = decide(&watch.known, findings, now(), settings.health.reminder);
     match &say {
         Some(say) => {
-            let letter = Letter { settings, context, findings, before: watch.open.as_ref(), open: open.as_ref() };
+            let memory = watch.memory(now());
+            if !may_tell(&memory, now().hour()) {
+                return log::warn!(
+                    "nothing can be written anywhere, so that it is not known what has been told: only the run of {HOUR:02}:00 mails"
+                );
+            }
+            let (before, open) = (watch.known.open.as_ref(), known.open.as_ref());
+            let letter = Letter { settings, context, findings, before, open, memory };
             mailer.send(&letter.write(say).render(), now()).await;
         }
         None => log::debug!("nothing is to be told"),
     }
-    watch.keep(open.as_ref());
+    watch.keep(&known, now());
+}
+
+/// Where nobody will know of this mail, one a day is sent: not one an hour, and not none.
+fn may_tell(memory: &Memory, hour: u8) -> bool {
+    *memory != Memory::Nowhere || hour == HOUR
 }
 
 struct Letter<'l> {
@@ -52,6 +64,7 @@ struct Letter<'l> {
     /// What was known before this run, and what is known now.
     before: Option<&'l Open>,
     open: Option<&'l Open>,
+    memory: Memory,
 }
 
 impl Letter<'_> {
@@ -123,7 +136,25 @@ impl Letter<'_> {
     /// Every check, and the ends of the logs that say more about those that are not well.
     fn body(&self, mail: Mail) -> Mail {
         let mail = mail.checks("The checks", self.checks());
-        let steps = [Step::run("When it is mended, look again:", "docker-compose exec backup health-check")];
+        let mut steps = vec![Step::run("When it is mended, look again:", "docker-compose exec backup health-check")];
+        if self.open.is_some_and(|open| open.problems.values().any(|problem| problem.comes_and_goes)) {
+            let well = figures::duration(WELL_FOR);
+            steps.push(Step::say(format!(
+                "What comes and goes is over when it has been well for {well}; until then, reminders only."
+            )));
+        }
+        let state = self.settings.places.state.display();
+        match &self.memory {
+            Memory::State => {}
+            Memory::Elsewhere(folder) => steps.push(Step::say(format!(
+                "{state} cannot be written, so that {} has to remember what was told: you may get a mail twice.",
+                folder.display()
+            ))),
+            Memory::Nowhere => steps.push(Step::say(format!(
+                "Neither {state} nor any other directory can be written, so that nothing remembers what was told: until \
+                 that is mended, you get one mail a day, at {HOUR:02}:00, and none when it is over."
+            ))),
+        }
         let mail = mail.steps("Then", steps);
         let mut logs = Vec::new();
         for finding in self.findings.iter().filter(|finding| finding.state != State::Ok) {
@@ -138,9 +169,8 @@ impl Letter<'_> {
     fn checks(&self) -> impl Iterator<Item = Check> {
         self.findings.iter().map(|finding| {
             let known = self.open.and_then(|open| open.problems.get(&finding.name));
-            let since = known.filter(|problem| problem.since < self.context.started);
-            let since =
-                since.map(|problem| format!(" (since {})", figures::instant(problem.since))).unwrap_or_default();
+            let since = known.filter(|problem| problem.since < self.context.started || problem.comes_and_goes);
+            let since = since.map(since_when).unwrap_or_default();
             let check = Check::new(finding.name.word(), finding.state, format!("{}{since}", finding.fact));
             match &finding.advice {
                 Some(advice) => check.advise(advice.step()),
@@ -181,6 +211,11 @@ impl Letter<'_> {
     }
 }
 
+fn since_when(problem: &Problem) -> String {
+    let comes_and_goes = if problem.comes_and_goes { "comes and goes, " } else { "" };
+    format!(" ({comes_and_goes}since {})", figures::instant(problem.since))
+}
+
 /// The log that says most about a check.
 fn log_of(name: Name) -> &'static str {
     match name {
@@ -194,4 +229,17 @@ fn log_of(name: Name) -> &'static str {
 
 fn names(names: impl Iterator<Item = Name>) -> String {
     names.map(Name::word).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_nothing_can_be_kept_one_run_a_day_tells() {
+        for hour in 0..24 {
+            assert!(may_tell(&Memory::State, hour) && may_tell(&Memory::Elsewhere("/tmp".into()), hour));
+            assert_eq!(may_tell(&Memory::Nowhere, hour), hour == HOUR);
+        }
+    }
 }

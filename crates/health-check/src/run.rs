@@ -2,7 +2,7 @@
 
 use backup_core::mail::State;
 use backup_core::process::{Arguments, Context, Exit, Finish, chain, now};
-use backup_core::settings;
+use backup_core::settings::{self, Database, Reader};
 
 use crate::args::Args;
 use crate::checks;
@@ -19,7 +19,12 @@ use crate::table;
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
     if settings::disabled(&context.environment) {
         log::warn!("BACKUP_ENABLED is false: nothing is looked at");
-        return Ok(finish(&[checks::settings::disabled()], Exit::Done));
+        let findings = [checks::settings::disabled()];
+        // Figures of the time before would go on saying that all is well.
+        let name = Database::read_name(&mut Reader::new(&context.environment));
+        let name = name.map(|name| name.to_string()).unwrap_or_default();
+        let exit = if write_metrics(&args, &findings, &name) { Exit::Done } else { Exit::Failed };
+        return Ok(finish(&findings, exit));
     }
     let settings = Settings::read(&context.environment)?;
     if args.may_notify() {
@@ -36,16 +41,19 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         }
     }
     let mut exit = if worst(&findings) == State::Critical { Exit::Failed } else { Exit::Done };
-    if let Some(file) = &args.metrics
-        && let Err(error) = metrics::write(file, &findings, settings.database.name.as_str(), now())
-    {
-        log::error!("{}", chain(&error));
+    if !write_metrics(&args, &findings, settings.database.name.as_str()) {
         exit = Exit::Failed;
     }
     if args.may_notify() {
         notice::tell(&settings, context, &findings).await;
     }
     Ok(finish(&findings, exit))
+}
+
+/// Whether they are written, where that is asked for.
+fn write_metrics(args: &Args, findings: &[Finding], database: &str) -> bool {
+    let Some(file) = &args.metrics else { return true };
+    metrics::write(file, findings, database, now()).inspect_err(|error| log::error!("{}", chain(error))).is_ok()
 }
 
 fn finish(findings: &[Finding], exit: Exit) -> Finish {

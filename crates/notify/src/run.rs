@@ -99,7 +99,7 @@ fn describe(report: Report, mail: &Mail) -> Report {
     };
     let user = mail.credentials.as_ref().map_or("nobody", |(user, _)| user.as_str());
     let to: Vec<String> = mail.recipients.iter().map(ToString::to_string).collect();
-    report.safety("Mails from the backup system arrive.").facts(
+    report.safety("Mails from the backup system arrive. This one says nothing about the backups themselves.").facts(
         "The way it came",
         [
             Fact::new("Server", format!("{}, port {}", mail.server, mail.port)),

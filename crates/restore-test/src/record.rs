@@ -91,7 +91,7 @@ async fn put(
     // Plain data: nothing in it can fail to serialize.
     let document = record.to_document().unwrap_or_else(|error| unreachable!("{error}"));
     store.check_free(key).await?;
-    let mut upload = Upload::new(store, key.to_owned(), mark, PartSize::for_database(0));
+    let mut upload = Upload::new(store, key.to_owned(), mark, PartSize::for_database(0, 10_000));
     upload.write(&document, unfinished).await?;
     upload.complete(unfinished).await?;
     log::debug!("wrote {} ({})", store.address(key), figures::size(document.len() as u64));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use backup_core::figures;
 use backup_core::journal::Journal;
 use backup_core::key::Layout;
-use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, Lock};
+use backup_core::process::{Arguments, Bounds, Context, Exit, Finish};
 use backup_core::restore::Subject;
 use backup_core::settings;
 use backup_core::store::Store;
@@ -27,7 +27,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         return Ok(Finish::new(Exit::Done, None, json!({ "skipped": "disabled" })));
     }
     let settings = Settings::read(&context.environment)?;
-    let _lock = Lock::take_if_possible(&settings.places.state, crate::TOOL.name)?;
+    let _lock = context.lock(&settings.places.state)?;
     let run = Run::new(&settings, context, args.keep_scratch).await;
     let ended = Box::pin(run.test(&args)).await;
     if args.may_notify() {

@@ -130,6 +130,40 @@ fn the_mail_tells_what_changed_since_the_last_backup() {
 }
 
 #[test]
+fn a_dump_that_lost_every_table_does_not_follow_one_that_had_some() {
+    let sandbox = shop();
+    sandbox.command("backup").arg("--no-notify").run().succeeds();
+    age_backup(&sandbox);
+    let before = sandbox.store().keys();
+    sandbox.database().sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public;");
+    let outcome = sandbox.command("backup").run().exits(1).prints_nothing();
+    let outcome = outcome.says("the dump holds no table, and the backup before it has 5 of them with 2,901 rows");
+    let letter = only_mail(&sandbox, &outcome.says("--allow-empty"));
+    assert!(letter.text.contains("was NOT backed up") && letter.text.contains("--allow-empty"), "{}", letter.text);
+    assert_eq!(sandbox.store().keys(), before);
+    sandbox.assert_no_litter();
+
+    sandbox.command("backup").arg("--allow-empty").run().succeeds();
+    // From now on the backup before is an empty one.
+    let daily =
+        sandbox.store().keys().into_iter().find(|key| key.contains("/daily/") && !before.contains(key)).unwrap();
+    let empty = sandbox.store().read(&daily);
+    empty_store(&sandbox);
+    sandbox.store().seed(&before[0], &empty);
+    sandbox.command("backup").run().succeeds();
+}
+
+#[test]
+fn a_backup_before_that_does_not_say_what_it_holds_is_believed_to_hold_something() {
+    let sandbox = Sandbox::new();
+    let old = format!("db-backups/daily/2025/01/29/{}_backup_20250129_020000.sql.gz", sandbox.database().name());
+    sandbox.store().seed(&old, b"made by another tool");
+    sandbox.command("backup").run().exits(1).says("the backup before it does not tell how many it has");
+    assert_eq!(sandbox.store().keys(), [old]);
+    sandbox.assert_no_litter();
+}
+
+#[test]
 fn json_is_one_document_that_says_it_all() {
     let sandbox = shop();
     let document = sandbox.command("backup").arg("--json").run().succeeds().json();

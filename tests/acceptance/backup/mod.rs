@@ -3,6 +3,7 @@
 
 mod configuration;
 mod connection;
+mod data;
 mod env_file;
 mod kills;
 mod made;

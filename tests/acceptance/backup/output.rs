@@ -3,11 +3,13 @@
 use std::fs;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use acceptance::lifeline;
 use acceptance::programs;
 use acceptance::sandbox::Sandbox;
 use acceptance::store::On;
+use nix::sys::signal::Signal;
 
 use crate::shop::{ROWS, add_bulk, footer, shop};
 
@@ -81,6 +83,22 @@ fn a_reader_who_goes_is_an_error_and_no_crash() {
     let outcome = sandbox.command("backup").args(["--output", "-"]).stdout(stdin).run().exits(1);
     outcome.says("whoever reads stdout closed it before the backup was written").never_says("panic");
     head.wait().unwrap();
+    sandbox.assert_no_litter();
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_reader_does_not_read() {
+    let sandbox = shop();
+    add_bulk(sandbox.database(), 4);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let running = sandbox.command("backup").args(["--output", "-"]).stdout(writer).spawn();
+    // The first bytes of a block larger than any pipe: the rest of it waits for a reader.
+    reader.read_exact(&mut [0]).unwrap();
+    let signalled = Instant::now();
+    running.signal(Signal::SIGTERM);
+    let outcome = running.wait().exits(143);
+    assert!(signalled.elapsed() < Duration::from_secs(10), "{:?}\n{}", signalled.elapsed(), outcome.report());
+    drop(reader);
     sandbox.assert_no_litter();
 }
 

@@ -123,6 +123,32 @@ fn a_table_that_is_dropped_under_the_dump_costs_a_second_try() {
 }
 
 #[test]
+fn what_wants_to_change_a_table_waits_for_the_dump_and_the_dump_for_nothing() {
+    let halted = HaltedDump::new(&Cluster::shared());
+    let (running, _) = halted.start();
+    let database = halted.sandbox.database().clone();
+    let rows = database.query("SELECT count(*) FROM customers");
+    let truncating = thread::spawn({
+        let database = database.clone();
+        move || database.sql("TRUNCATE customers CASCADE")
+    });
+    let waits = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+      WHERE NOT l.granted AND c.relname = 'customers' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while database.query(waits) == "0" {
+        assert!(Instant::now() < deadline, "TRUNCATE did not wait");
+        thread::sleep(Duration::from_millis(20));
+    }
+    halted.proxy.set(Network::Pass);
+    running.wait().succeeds();
+    truncating.join().unwrap();
+    let (footer, _) = footer(&halted.sandbox.store().read(&daily_key(&halted.sandbox)));
+    let customers = footer.dump.tables.iter().find(|table| table.name == "public.customers").unwrap();
+    assert_eq!(customers.rows.to_string(), rows);
+    assert_eq!(database.query("SELECT count(*) FROM customers"), "0");
+}
+
+#[test]
 fn a_server_that_crashes_in_the_middle() {
     let cluster = Cluster::start();
     let halted = HaltedDump::new(&cluster);

@@ -3,7 +3,7 @@
 use acceptance::proxy::{Network, Proxy};
 use acceptance::store::{Fault, On, Operation};
 
-use super::{Failed, SOON, large, on, small, with};
+use super::{Failed, SOON, large, on, only_mail, small, with};
 
 fn denied() -> Fault {
     Fault::refuse("AccessDenied")
@@ -67,10 +67,20 @@ fn an_unverified_object_that_cannot_be_deleted_is_named() {
     let sandbox = with(small(), on(Operation::HeadObject), denied());
     sandbox.store().fault(on(Operation::DeleteObject), denied());
     let outcome = sandbox.command("backup").run();
-    Failed { cause: "cannot look at ", hint: "grant s3:GetObject on the prefix" }
+    let outcome = Failed { cause: "cannot look at ", hint: "grant s3:GetObject on the prefix" }
         .check_told(&sandbox, outcome)
-        .says("cannot delete s3://shop-backups/db-backups/daily/")
-        .says("delete it by hand");
+        .says("cannot delete s3://shop-backups/db-backups/daily/");
+    let key = &sandbox.store().keys()[0];
+    let letter = only_mail(&sandbox, &outcome);
+    let text = letter.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for expected in [
+        format!("s3://shop-backups/{key} may hold an unverified object, which could not be deleted again"),
+        format!("aws s3 rm 's3://shop-backups/{key}'"),
+        // What the run itself left is not the newest good backup.
+        "No earlier good backup could be found".to_owned(),
+    ] {
+        assert!(text.contains(&expected), "expected in the mail: {expected}\n{}", letter.text);
+    }
 }
 
 #[test]

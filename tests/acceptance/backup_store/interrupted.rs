@@ -54,10 +54,20 @@ fn while_the_last_request_is_carried_out() {
 }
 
 #[test]
+fn while_an_object_that_was_not_verified_cannot_be_taken_back() {
+    let sandbox = with(small(), on(Operation::HeadObject), Fault::Stall);
+    let outcome = interrupted_at(&sandbox, &on(Operation::HeadObject));
+    let key = &sandbox.store().keys()[0];
+    let outcome = outcome.says(&format!("ended by SIGTERM; s3://shop-backups/{key} may hold an unverified object"));
+    let letter = super::only_mail(&sandbox, &outcome);
+    assert!(letter.text.contains("aws s3 rm "), "{}", letter.text);
+}
+
+#[test]
 fn while_nothing_at_all_gets_through() {
     let sandbox = with(large(), On::part(2), Fault::Stall);
     sandbox.store().fault(on(Operation::AbortMultipartUpload), Fault::Stall);
-    sandbox.store().fault(on(Operation::ListObjects).after(5), Fault::Stall);
+    sandbox.store().fault(on(Operation::ListObjects).after(6), Fault::Stall);
     interrupted_at(&sandbox, &On::part(2)).says("cannot abort the unfinished upload of ");
     assert!(sandbox.store().keys().is_empty());
     assert_eq!(sandbox.store().unfinished_uploads().len(), 1);

@@ -1,6 +1,7 @@
 //! `backup`, seen from the store's side: what a person sees when the store refuses, breaks, stalls or lies, and what is left.
 
 mod access;
+mod before;
 mod interrupted;
 mod lies;
 mod place;

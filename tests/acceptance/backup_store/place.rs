@@ -80,6 +80,33 @@ fn the_endpoint_resets_every_connection() {
 }
 
 #[test]
+fn a_proxy_of_the_environment_is_used() {
+    // A name that only the proxy knows: whoever asks for it directly is told that it does not exist.
+    let mut sandbox = small();
+    let store = Proxy::to(sandbox.store().port());
+    sandbox.env("S3_ENDPOINT_URL", "http://store.invalid:9000");
+    let proxy = format!("http://127.0.0.1:{}", store.port());
+    // The store reads the request as a proxy gets it, with the whole address, just as well.
+    sandbox.command("backup").env("HTTP_PROXY", &proxy).run().succeeds();
+    let asked = store.connections();
+    assert!(asked > 0, "the proxy was not asked");
+    let outcome = sandbox.command("backup").env("HTTP_PROXY", &proxy).env("NO_PROXY", "store.invalid").run();
+    outcome.exits(1).says("failed to lookup address information");
+    assert_eq!(store.connections(), asked);
+    // Of HTTPS, a proxy sees a request to connect.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(listener.accept().unwrap().0), &mut line).unwrap();
+        line
+    });
+    sandbox.env("S3_ENDPOINT_URL", "https://store.invalid");
+    sandbox.command("backup").env("HTTPS_PROXY", &proxy).run().exits(1);
+    assert_eq!(asked.join().unwrap(), "CONNECT store.invalid:443 HTTP/1.1\r\n");
+}
+
+#[test]
 fn the_endpoint_speaks_no_tls() {
     let sandbox = small();
     let endpoint = sandbox.store().endpoint().replace("http:", "https:");

@@ -71,3 +71,15 @@ fn a_copy_that_cannot_be_verified_does_not_stay() {
     assert!(!sandbox.store().keys().iter().any(|key| key.contains("/weekly/")));
     sandbox.assert_no_litter();
 }
+
+#[test]
+fn a_copy_that_can_neither_be_verified_nor_deleted_is_named() {
+    let sandbox = small();
+    for operation in [Operation::HeadObject, Operation::DeleteObject] {
+        sandbox.store().fault(on(operation).key("/weekly/"), Fault::refuse("AccessDenied"));
+    }
+    let outcome = sandbox.command("backup").run().exits(3);
+    let letter = only_mail(&sandbox, &outcome);
+    let text = letter.text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("aws s3 rm 's3://shop-backups/db-backups/weekly/"), "{}", letter.text);
+}

@@ -22,9 +22,13 @@ fn what_goes_wrong_once_is_not_noticed() {
         (on(Operation::CompleteMultipartUpload), Fault::ok_with_error("InternalError")),
         (on(Operation::CopyObject), Fault::ok_with_error("InternalError")),
         (on(Operation::HeadObject), Fault::ResetAfter(0)),
+        (on(Operation::CompleteMultipartUpload), Fault::refuse("ConditionalRequestConflict")),
+        (on(Operation::CopyObject), Fault::refuse("ConditionalRequestConflict")),
     ] {
         succeeds(&with(large(), on.times(1), fault));
     }
+    let conflict = Fault::refuse("ConditionalRequestConflict");
+    succeeds(&with(small(), on(Operation::PutObject).times(1), conflict));
 }
 
 #[test]

@@ -29,6 +29,23 @@ fn where_backups_have_stopped_nothing_is_deleted_and_a_person_is_told() {
 }
 
 #[test]
+fn a_backup_that_takes_hours_is_allowed_them() {
+    let sandbox = sandbox();
+    for days in 100..105 {
+        seed(&sandbox, Tier::Daily, night(days));
+    }
+    let started = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap() - time::Duration::hours(30);
+    let newest = seed(&sandbox, Tier::Daily, PrimitiveDateTime::new(started.date(), started.time()));
+    deletes_nothing(&sandbox, cleanup(&sandbox)).exits(1).says("backups have stopped").says("the limit is 1 day 2 h");
+    let last = serde_json::json!({
+        "address": format!("s3://shop-backups/{newest}"), "started": "2025-01-29T02:00:00Z", "seconds": 6.0 * 3_600.0,
+        "stored_bytes": 4_000, "dumped_bytes": 4_000, "rows": 1,
+    });
+    sandbox.write("state/last-backup.json", &last.to_string());
+    cleanup(&sandbox).run().succeeds().prints("3 deleted");
+}
+
+#[test]
 fn an_empty_store_is_no_success() {
     let sandbox = sandbox();
     deletes_nothing(&sandbox, cleanup(&sandbox)).exits(1).says("there is no daily backup");

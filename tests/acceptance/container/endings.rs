@@ -1,14 +1,11 @@
 //! The end: what runs is told, cleans up, and is waited for; and without cron there is no container.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use acceptance::store::{Fault, On, Operation};
 use nix::sys::signal::Signal;
 
 use super::{Host, touch};
-
-/// A tool has ten seconds to clean up.
-const SOON: Duration = Duration::from_secs(15);
 
 /// A backup by cron that stands still before its object is there.
 fn stalled() -> Host {
@@ -28,10 +25,9 @@ fn a_job_that_runs_is_told_to_end_and_waited_for() {
         host.cron("job backup; exec sleep 300");
         let running = host.started();
         wait_for_upload(&host);
-        let told = Instant::now();
         running.signal(signal);
         running.wait().succeeds();
-        assert!(told.elapsed() < SOON, "{:?}", told.elapsed());
+        assert!(!host.output().contains("did not end in time"), "{}", host.output());
         // The tool's own last words were waited for too.
         assert!(host.output().contains("ended by SIGTERM"), "{}", host.output());
         assert!(host.sandbox.store().keys().is_empty() && host.sandbox.store().unfinished_uploads().is_empty());

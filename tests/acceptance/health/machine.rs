@@ -18,35 +18,15 @@ fn a_disk_fuller_than_its_limit() {
 }
 
 /// A command to be given, in name spaces of its own. Root may have them, and on most systems everybody.
-fn apart<'s>(sandbox: &'s Sandbox, spaces: &[&str]) -> Run<'s> {
+pub(super) fn apart<'s>(sandbox: &'s Sandbox, spaces: &[&str]) -> Run<'s> {
     let unshare = programs::on_path("unshare").expect("`unshare` is there, as `setpriv` is: both are of util-linux");
     let as_root: &[&str] = if nix::unistd::geteuid().is_root() { &[] } else { &["--map-root-user"] };
     sandbox.command(unshare.to_str().unwrap()).arg("--mount").args(as_root.iter().chain(spaces).copied())
 }
 
 /// Where the tool is, for scripts.
-fn built() -> PathBuf {
+pub(super) fn built() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join("health-check")
-}
-
-/// In a name space of its own, where a disk of one megabyte can be mounted over the state directory, and filled.
-#[test]
-fn a_small_disk_that_is_full_and_still_told_of() {
-    let sandbox = healthy();
-    let state = sandbox.home().join("state").display().to_string();
-    let script = format!(
-        "#!/bin/sh\nset -e\nmount -t tmpfs -o size=1m tmpfs '{state}'\n\
-         head -c 10m /dev/zero >'{state}/filler' 2>/dev/null || true\nexec \"$@\"\n"
-    );
-    let script = sandbox.write("small-disk", &script);
-    let run = apart(&sandbox, &[]).arg("sh").arg(script).arg(built());
-    let outcome = run.env("HEALTH_DISK_MAX_PERCENT", "90").run();
-    let fact = format!("CRITICAL  disk           the disk of {state} is 100 % full, 0 B are free");
-    let outcome = outcome.exits(1).prints(&fact);
-    // Nothing can be kept there, and a person is told all the same.
-    outcome.says("accepted for").says("the next run may tell the same again");
-    let letter = letters(&sandbox).pop().expect("a mail");
-    assert!(letter.text.contains("100 % full") && letter.subject.contains("(disk)"), "{}", letter.text);
 }
 
 #[test]
@@ -55,6 +35,11 @@ fn a_directory_that_cannot_be_written_to() {
     // Not even root writes there.
     sandbox.env("BACKUP_TEMP_DIR", "/proc/self");
     look(&sandbox, "disk").is_critical("/proc/self cannot be written to");
+    // One that cannot even be made says nothing of how full it is.
+    sandbox.env("BACKUP_TEMP_DIR", "/proc/nowhere/temp");
+    let found = look(&sandbox, "disk");
+    found.is_critical("/proc/nowhere/temp cannot be written to");
+    assert!(!found.report.contains(" 0 % full"), "{}", found.report);
 }
 
 #[test]
@@ -110,6 +95,34 @@ fn a_cron_daemon_that_is_killed() {
 
     sandbox.write("crontab", "# 0 2 * * *  root  container job backup\n");
     look(&sandbox, "cron").is_ok("starts none of the tools here");
+}
+
+/// The system is made to say that it, and so its cron, has run for months.
+#[test]
+fn a_cron_daemon_that_runs_and_starts_nothing() {
+    let sandbox = healthy();
+    sandbox.write("crontab", "0 * * * *  root  container job health-check\n");
+    let uptime = sandbox.write("uptime", "9999999.00 9999999.00\n");
+    let cron = sandbox.home().join("cron");
+    acceptance::lifeline::write_executable(&cron, "#!/bin/sh\nwhile sleep 1; do :; done\n").unwrap();
+    let look_here = format!("'{}' --no-notify --json --only cron || true\n", built().display());
+    let script = [
+        format!("mount --bind '{}' /proc/uptime\n", uptime.display()),
+        format!("'{}' >/dev/null & cron=$!\n", cron.display()),
+        "until grep -qx cron /proc/$cron/comm; do :; done\n".to_owned(),
+        look_here.clone(),
+        // What cron would have started.
+        format!("'{}' >/dev/null || true\n", built().display()),
+        look_here,
+        "kill -KILL $cron\n".to_owned(),
+    ];
+    let script = sandbox.write("starting-nothing", &script.concat());
+    let outcome = apart(&sandbox, &["--pid", "--fork", "--mount-proc"]).arg("sh").arg(script).run().succeeds();
+    let documents: Vec<Value> = outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(documents.len(), 2, "{}", outcome.report());
+    found_in(&documents[0], "cron", outcome.report())
+        .is_critical("but starts nothing: the hourly health check last ran never");
+    found_in(&documents[1], "cron", outcome.report()).is_ok("its last health check was ");
 }
 
 #[test]

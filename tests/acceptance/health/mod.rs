@@ -2,7 +2,9 @@
 
 mod alerts;
 mod backups;
+mod forgetful;
 mod hanging;
+mod killed;
 mod machine;
 mod results;
 mod servers;

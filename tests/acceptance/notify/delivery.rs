@@ -108,6 +108,37 @@ fn two_tools_at_once_send_a_waiting_mail_once() {
 }
 
 #[test]
+fn a_mail_that_is_never_taken_keeps_no_other_waiting() {
+    let mut sandbox = Sandbox::new();
+    let port = sandbox.value("MAIL_SMTP_PORT").unwrap().to_owned();
+    sandbox.env("MAIL_SMTP_PORT", "1");
+    for text in ["one", "two"] {
+        send(&sandbox, text).exits(1);
+    }
+    sandbox.env("MAIL_SMTP_PORT", &port);
+    // The new mail is taken; the first of the two that wait is not, at once and again; the other is.
+    for line in ["250 ok", "451 4.7.1 later", "451 4.7.1 later"] {
+        sandbox.mail().once("MAIL", reply(line));
+    }
+    send(&sandbox, "three").succeeds();
+    assert_eq!((sandbox.mail().messages().len(), waiting(&sandbox).len()), (2, 1));
+    send(&sandbox, "four").succeeds();
+    assert_eq!((sandbox.mail().messages().len(), waiting(&sandbox).len()), (4, 0));
+}
+
+#[test]
+fn an_address_that_is_gone_keeps_no_mail_waiting() {
+    let mut sandbox = Sandbox::new();
+    let port = sandbox.value("MAIL_SMTP_PORT").unwrap().to_owned();
+    sandbox.env("MAIL_SMTP_PORT", "1");
+    send(&sandbox, "one").exits(1);
+    sandbox.env("MAIL_SMTP_PORT", &port).env("BACKUP_NOTIFICATION_EMAIL", "gone@example.org, two@example.org");
+    sandbox.mail().once("RCPT", reply("550 5.1.1 no such user"));
+    send(&sandbox, "two").exits(3);
+    assert_eq!((sandbox.mail().messages().len(), waiting(&sandbox).len()), (2, 0));
+}
+
+#[test]
 fn what_the_server_refuses_for_good_is_given_up_and_written_down() {
     for (command, line) in [
         ("MAIL", "553 5.7.1 you may not send as this"),
@@ -118,6 +149,8 @@ fn what_the_server_refuses_for_good_is_given_up_and_written_down() {
         sandbox.mail().always(command, reply(line));
         send(&sandbox, "Hello").exits(1).logs("notify.log", line);
         assert_eq!(waiting(&sandbox).len(), 0, "{command}");
+        let asked = |line: &&String| line.starts_with("EHLO");
+        assert_eq!(sandbox.mail().transcript().iter().filter(asked).count(), 1, "{command}: it is not tried again");
         assert!(last_mail(&sandbox)["delivery"]["failed"][0]["reason"].as_str().unwrap().contains(line));
     }
 }

@@ -16,7 +16,7 @@ fn a_test_tells_of_every_step_and_its_mail_of_the_way_it_came() {
     assert_eq!(steps, ["look-up", "connect", "greet", "log-in", "accept"]);
     assert_eq!(document["accepted"], serde_json::json!([OPERATOR]));
     let text = sandbox.mail().messages()[0].letter().text;
-    assert!(text.starts_with("Hello Mails from the backup system arrive."), "{text}");
+    assert!(text.starts_with("Hello. Mails from the backup system arrive."), "{text}");
     assert!(text.contains(&format!("Server: 127.0.0.1, port {}", sandbox.mail().port())), "{text}");
     assert!(text.contains("Logged in as: mailer@example.org"), "{text}");
     sandbox.assert_no_secret_leaked();

@@ -2,7 +2,7 @@
 
 use acceptance::moto::Moto;
 use acceptance::store::{self, On, Operation};
-use backup_core::store::{Store, StoreErrorKind, Stored};
+use backup_core::store::{CopyLimits, Store, StoreErrorKind, Stored};
 use s3s::crypto::Checksum;
 
 use super::{KEY, PART, RUN, block_on, bytes, foreign, local, upload, with_kms};
@@ -53,6 +53,33 @@ fn every_object_carries_what_the_settings_name() {
             ("content-type", "application/gzip"),
         ] {
             assert_eq!(head.get(name).map(String::as_str), Some(value), "{size}: {name} of {head:?}");
+        }
+    }
+}
+
+#[test]
+fn a_bucket_under_object_lock_takes_backups_and_copies() {
+    for size in [10, PART + 1] {
+        let (moto, bytes) = (Moto::new_locked_bucket(), bytes(size));
+        block_on(async {
+            let store = Store::new(&foreign(&moto)).await;
+            let stored = upload(&store, &bytes).await.unwrap();
+            // moto asks for the header of `CopyObject` too, which has no body and for which AWS knows no such header.
+            let (copy, limits) = (KEY.replace("daily", "weekly"), CopyLimits { whole: 0, part: PART as u64 });
+            store.copy(&stored, &copy, limits, &super::Open::default()).await.unwrap();
+            assert!(moto.read(&copy) == bytes, "{size}: other bytes are there");
+        });
+    }
+}
+
+#[test]
+fn every_body_names_its_checksum_as_object_lock_wants_it() {
+    for (size, operation) in [(10, Operation::PutObject), (PART + 1, Operation::UploadPart)] {
+        let server = store::Store::start();
+        block_on(async { upload(&Store::new(&local(&server)).await, &bytes(size)).await.unwrap() });
+        for request in server.requests(&On::operation(operation)) {
+            assert_eq!(request.header("x-amz-sdk-checksum-algorithm"), Some("CRC64NVME"), "{size}");
+            assert!(request.header("x-amz-checksum-crc64nvme").is_some(), "{size}");
         }
     }
 }

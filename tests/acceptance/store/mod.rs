@@ -20,7 +20,7 @@ use backup_core::store::{Ledger, Orphan, PartSize, Store, StoreError, Stored, Up
 const PART: usize = 5 << 20;
 
 /// As little of everything as the server takes.
-const SMALL: PartSize = PartSize { bytes: PART, at_once: 3 };
+const SMALL: PartSize = PartSize { bytes: PART, at_once: 3, at_most: 10_000 };
 
 const KEY: &str = "db-backups/daily/2025/01/29/a%20b_backup_20250129_020000.sql.gz";
 const RUN: &str = "1738116000-42";
@@ -44,6 +44,7 @@ fn settings(endpoint: &str, bucket: &str, id: &str, secret: &str) -> Settings {
         path_style: true,
         storage_class: None,
         encryption: None,
+        max_parts: 10_000,
         tries: 2,
         connect_timeout: Duration::from_secs(2),
         stall_timeout: Duration::from_secs(5),
@@ -107,7 +108,7 @@ async fn upload(store: &Store, bytes: &[u8]) -> Result<Stored, StoreError> {
     };
     let sent = sent.await;
     if sent.is_err() {
-        upload.abort(Duration::from_secs(5), &open).await;
+        let _ = upload.abort(Duration::from_secs(5), &open).await;
     }
     assert_eq!(*open.0.borrow(), [], "uploads that were begun and neither completed nor aborted");
     sent

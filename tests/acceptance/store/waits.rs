@@ -97,7 +97,7 @@ fn a_slow_link_is_waited_for_as_long_as_it_moves() {
     block_on(async {
         let store = Store::new(&settings).await;
         let open = Open::default();
-        let part = PartSize { bytes: 18 * PART, at_once: 1 };
+        let part = PartSize { bytes: 18 * PART, at_once: 1, at_most: 10_000 };
         let mut upload = Upload::new(&store, KEY.to_owned(), RUN.to_owned(), part);
         upload.write(&bytes(18 * PART + 1), &open).await.unwrap();
         upload.complete(&open).await.unwrap();
@@ -117,14 +117,14 @@ fn throttling_does_not_use_up_the_tries_of_later_parts() {
     settings.tries = 4;
     block_on(async {
         let store = Store::new(&settings).await;
-        let tiny = PartSize { bytes: 1_000, at_once: 60 };
+        let tiny = PartSize { bytes: 1_000, at_once: 60, at_most: 10_000 };
         let open = Open::default();
         let mut upload = Upload::new(&store, KEY.to_owned(), RUN.to_owned(), tiny);
         upload.write(&bytes(60_001), &open).await.unwrap();
         // Parts of this size cannot be completed; that all of them arrive is what counts.
         let error = upload.complete(&open).await.unwrap_err();
         assert!(error.to_string().contains("EntityTooSmall"), "{error}");
-        upload.abort(Duration::from_secs(5), &open).await;
+        let _ = upload.abort(Duration::from_secs(5), &open).await;
     });
     assert_eq!(server.requests(&On::operation(Operation::UploadPart)).len(), 60 * 3 + 1);
 }
@@ -149,7 +149,7 @@ fn a_part_that_failed_ends_the_upload_with_the_next_bytes() {
         };
         assert_eq!(server.requests(&refused).len(), 1);
         assert!(error.to_string().starts_with("cannot upload part 1 of s3://"), "{error}");
-        upload.abort(Duration::from_secs(5), &open).await;
+        let _ = upload.abort(Duration::from_secs(5), &open).await;
     });
     assert!(server.unfinished_uploads().is_empty());
 }

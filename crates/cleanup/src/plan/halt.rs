@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::key::{BackupId, Tier};
+use backup_core::store::ClocksDiffer;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::{Clock, Policy};
@@ -20,7 +21,7 @@ const TWO_DAYS: time::Duration = time::Duration::days(2);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Halt {
     /// The store's clock and ours.
-    ClocksDiffer { ours: OffsetDateTime, store: OffsetDateTime },
+    ClocksDiffer(ClocksDiffer),
     /// A backup was made after now.
     FromTheFuture { key: String, made: PrimitiveDateTime },
     /// The store received the newest backup before it was made, or after now.
@@ -34,8 +35,8 @@ pub(crate) enum Halt {
 /// Looks for a reason, the worst first. The objects are sorted, the newest of a tier first.
 pub(super) fn find(objects: &[Held], policy: &Policy, clock: &Clock) -> Option<Halt> {
     let ours = clock.now;
-    if let Some(store) = clock.store.filter(|store| (ours - *store).abs() > ONE_HOUR) {
-        return Some(Halt::ClocksDiffer { ours, store });
+    if let Some(differ) = ClocksDiffer::beyond(ONE_HOUR, ours, clock.store) {
+        return Some(Halt::ClocksDiffer(differ));
     }
     let local = PrimitiveDateTime::new(ours.date(), ours.time());
     if let Some(held) = objects.iter().find(|held| held.made() - local > ONE_HOUR) {
@@ -59,9 +60,7 @@ impl Halt {
     /// What is wrong, in one sentence.
     pub(crate) fn says(&self) -> String {
         match self {
-            Self::ClocksDiffer { ours, store } => {
-                format!("here it is {}, at the store {}", figures::instant(*ours), figures::instant(*store))
-            }
+            Self::ClocksDiffer(differ) => differ.to_string(),
             Self::FromTheFuture { key, made } => {
                 format!("{key} was made on {made}, which is still to come: a clock is, or was, wrong")
             }
@@ -81,7 +80,7 @@ impl Halt {
     /// What a person can do about it.
     pub(crate) fn hint(&self) -> &'static str {
         match self {
-            Self::ClocksDiffer { .. } | Self::ReceivedElsewhen { .. } => {
+            Self::ClocksDiffer(_) | Self::ReceivedElsewhen { .. } => {
                 "Set this machine's clock, and see whether the time zone (TZ) is right. While clocks disagree, nobody \
                  can tell what is old."
             }
@@ -91,7 +90,7 @@ impl Halt {
             }
             Self::Stopped { .. } | Self::NoDaily => {
                 "What is left may be all there is. Make a backup and see why none was made (backup.log); the next \
-                 cleanup then deletes as usual. HEALTH_MAX_BACKUP_AGE_HOURS sets the limit."
+                 cleanup then deletes as usual. The limit is HEALTH_MAX_BACKUP_AGE_HOURS and the time that the last backup took."
             }
         }
     }

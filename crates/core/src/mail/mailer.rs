@@ -85,20 +85,21 @@ impl Mailer {
         Self { settings, outbox: Outbox::new(state), journal: Journal::new(state) }
     }
 
-    /// Sends a mail to everybody who is to be told, and, when that went well, what earlier runs could not send.
+    /// Sends a mail to everybody who is to be told, and, unless it waits itself, what earlier runs could not send.
     ///
     /// Ends within a minute. What became of it is in the log and is written down for the health check; no caller has to
     /// do more, and none should let it change the result of its job.
     pub async fn send(&self, message: &Message, now: OffsetDateTime) -> Delivery {
         let until = Instant::now() + WHOLE;
-        let delivery = match self.encode(message, now) {
+        let (delivery, error) = match self.encode(message, now) {
             Ok((slip, raw)) => self.deliver(self.outbox.put(slip, raw), now, until).await,
             Err(delivery) => {
                 self.note(now, &message.subject, &delivery);
-                delivery
+                (delivery, None)
             }
         };
-        if delivery.is_complete() {
+        // One recipient whom the server does not know keeps no other mail waiting.
+        if delivery.waiting.is_empty() && error.is_none_or(|error| error.is_about_the_mail()) {
             self.send_waiting_until(now, until).await;
         }
         delivery
@@ -157,15 +158,16 @@ impl Mailer {
             if Instant::now() + STEP > until {
                 break;
             }
-            let delivery = self.deliver(claim, now, until).await;
-            if delivery.accepted.is_empty() {
+            // A mail that the server does not take says nothing about the next one; a server that cannot be talked to does.
+            let (_, error) = self.deliver(claim, now, until).await;
+            if error.is_some_and(|error| !error.is_about_the_mail()) {
                 break;
             }
         }
     }
 
     /// Tries a claimed mail, once more where that may help, and leaves in the outbox what still waits.
-    async fn deliver(&self, mut claim: Claim, now: OffsetDateTime, until: Instant) -> Delivery {
+    async fn deliver(&self, mut claim: Claim, now: OffsetDateTime, until: Instant) -> (Delivery, Option<SmtpError>) {
         let mut quietly = |passed: Passed| log::debug!("mail: {}", passed.found);
         let (mut delivery, mut error) = self.attempt(&claim.slip.to, &claim.raw, until, &mut quietly).await;
         let may_pass = error.as_ref().is_none_or(SmtpError::may_pass) && !delivery.waiting.is_empty();
@@ -183,10 +185,10 @@ impl Mailer {
             delivery.failed.append(&mut delivery.waiting);
         }
         self.note(now, &claim.slip.subject, &delivery);
-        if let Some(error) = error {
+        if let Some(error) = &error {
             log::error!("hint: {}", error.hint());
         }
-        delivery
+        (delivery, error)
     }
 
     /// One conversation: what became of the mail, and the error that ended it early.

@@ -92,6 +92,17 @@ impl Report {
         Message { subject, text, html, attachments: self.attachments, place: self.place }
     }
 
+    /// What happened and whether the data is safe: the first line, also of what a phone shows before the mail is opened. What
+    /// an error says has no full stop.
+    fn opening(&self) -> String {
+        let Self { headline, safety, .. } = self;
+        if safety.is_empty() {
+            return headline.clone();
+        }
+        let stop = if headline.ends_with(['.', '!', '?', '…']) { "" } else { "." };
+        format!("{headline}{stop} {safety}")
+    }
+
     /// `❌ Backup FAILED: eleganttex on db (a few words)`.
     fn subject(&self) -> String {
         let (kind, origin) = (&self.kind, &self.origin);

@@ -10,6 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use lettre::Address;
+use nix::unistd::{AccessFlags, access};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 use time::OffsetDateTime;
@@ -89,7 +90,7 @@ impl Outbox {
 
     /// Every mail that waits and that no other tool is trying, the oldest first, one at a time.
     pub(super) fn claim_waiting(&self) -> impl Iterator<Item = Claim> {
-        let files = self.files().unwrap_or_else(|error| {
+        let files = self.removable_files().unwrap_or_else(|error| {
             log::error!("cannot look for waiting mails in {}: {error}", self.folder.display());
             Vec::new()
         });
@@ -99,6 +100,15 @@ impl Outbox {
                 None
             })
         })
+    }
+
+    /// What could not be taken away once it is sent would be sent again by every tool that runs.
+    fn removable_files(&self) -> io::Result<Vec<PathBuf>> {
+        let files = self.files()?;
+        if !files.is_empty() {
+            access(&self.folder, AccessFlags::W_OK)?;
+        }
+        Ok(files)
     }
 
     /// How many mails wait.

@@ -1,12 +1,32 @@
 //! One run of a tool at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Whoever only asks whether it is held, holds it for an instant: a job that starts in this instant tries again.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Held as long as this value lives, or the process: the system frees it even after SIGKILL, so none is ever stale.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+    /// It holds a note, which goes with it. That of a process that is killed stays.
+    noted: bool,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if self.noted
+            && let Err(error) = self.file.set_len(0)
+        {
+            log::warn!(
+                "cannot take the note out of the lock file, so that this run will be told to have been killed: {error}"
+            );
+        }
+    }
 }
 
 /// Why the lock was not had.
@@ -43,9 +63,9 @@ impl Lock {
         }
     }
 
-    /// Takes the lock of this tool, without waiting.
+    /// Takes the lock of this tool, without waiting for another run.
     pub fn take(state: &Path, tool: &'static str) -> Result<Self, LockError> {
-        let path = state.join(format!("{tool}.lock"));
+        let path = Self::path(state, tool);
         let open = || {
             std::fs::create_dir_all(state)?;
             // A file of another user can still be locked by whoever may read it.
@@ -56,11 +76,31 @@ impl Lock {
                 .or_else(|error| File::open(&path).map_err(|_| error))
         };
         let file = open().map_err(|source| LockError::Unusable { path: path.clone(), source })?;
+        for _ in 1..TRIES {
+            if !matches!(file.try_lock(), Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        // Locking what is ours already changes nothing.
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file }),
+            Ok(()) => Ok(Self { file, noted: false }),
             Err(TryLockError::WouldBlock) => Err(LockError::Held { tool, path }),
             Err(TryLockError::Error(source)) => Err(LockError::Unusable { path, source }),
         }
+    }
+
+    /// The lock file of this tool.
+    pub(super) fn path(state: &Path, tool: &str) -> PathBuf {
+        state.join(format!("{tool}.lock"))
+    }
+
+    /// Replaces the note in the lock file. It goes when the lock is let go of, and stays when the process is killed.
+    pub(super) fn note(&mut self, text: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.noted = true;
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()
     }
 }
 

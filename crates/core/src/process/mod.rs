@@ -8,6 +8,7 @@ mod bounds;
 mod clock;
 mod exit;
 mod help;
+mod killed;
 mod last_run;
 mod lock;
 mod logging;
@@ -30,6 +31,7 @@ pub use alarm::{Forgetful, tell};
 pub use bounds::{Bounds, Cut};
 pub use clock::{now, zone_problem};
 pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
+pub use killed::{Killed, killed};
 pub use lock::{Lock, LockError};
 pub use progress::Progress;
 pub use signals::{Interrupt, Interrupted, Signal};
@@ -104,6 +106,8 @@ pub struct Context {
     pub started: OffsetDateTime,
     /// Tells of signals.
     pub interrupt: Interrupt,
+    tool: &'static str,
+    is_the_job: bool,
 }
 
 impl Context {
@@ -184,7 +188,7 @@ pub fn run_parsed<A: Arguments, E: Failure + 'static>(
     let common = arguments.common().clone();
     let (may_notify, is_the_job) = (arguments.may_notify(), arguments.is_the_job());
     let started = clock::now();
-    let ended = start_and_run(tool, &common, |context| async move {
+    let ended = start_and_run(tool, &common, is_the_job, |context| async move {
         let finish = job(arguments, &context).await;
         finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
     });
@@ -246,6 +250,7 @@ pub fn start_to_tell(tool: &Tool) -> Result<(), StartError> {
 fn start_and_run<J>(
     tool: &Tool,
     common: &CommonArgs,
+    is_the_job: bool,
     job: impl FnOnce(Context) -> J,
 ) -> Result<Finish, Box<dyn Failure>>
 where
@@ -281,7 +286,7 @@ where
         runtime.block_on(async {
             let interrupt = Interrupt::listen().map_err(|source| system("listen to signals", source))?;
             let overdue = interrupt.clone();
-            let context = Context { environment, started, interrupt };
+            let context = Context { environment, started, interrupt, tool: tool.name, is_the_job };
             tokio::select! {
                 ended = job(context) => ended,
                 signal = overdue.overdue(TIME_TO_CLEAN_UP) => Err(Box::new(Overdue(signal)) as Box<dyn Failure>),

@@ -106,6 +106,7 @@ settings! {
     #[Store] S3_SERVER_SIDE_ENCRYPTION, "aws:kms", "AES256, aws:kms or aws:kms:dsse (default: the bucket's own)";
     #[Store] S3_SSE_KMS_KEY_ID, "alias/backups", "the KMS key, with aws:kms";
     #[Store] AWS_MAX_ATTEMPTS = "7", "7", "how often a request is tried before it has failed";
+    #[Store] S3_MAX_PARTS = "10000", "1000", "how many parts the store takes for one object; AWS takes 10,000, some take 1,000";
     #[Store] BACKUP_S3_PREFIX = "db-backups", "db-backups", "the folder in the bucket that is ours";
 
     #[Retention] BACKUP_RETENTION_DAYS = "30", "30", "days that daily backups are kept";
@@ -121,7 +122,7 @@ settings! {
     #[Work] BACKUP_STALL_TIMEOUT = "10m", "10m", "how long the dump, or one answer of the store, may send nothing";
     #[Work] BACKUP_RUN_TIMEOUT = "12h", "12h", "how long a whole run may take";
 
-    #[Health] HEALTH_MAX_BACKUP_AGE_HOURS = "26", "26", "a newest backup older than this means that backups have stopped: cleanup then deletes nothing";
+    #[Health] HEALTH_MAX_BACKUP_AGE_HOURS = "26", "26", "a newest backup older than this, and the time that the last one took, means that backups have stopped: cleanup then deletes nothing";
     #[Health] HEALTH_DISK_MAX_PERCENT = "90", "90", "a disk fuller than this is a fault";
     #[Health] HEALTH_LOG_MAX_MB = "100", "100", "log files larger than this together mean that they are not rotated";
     #[Health] HEALTH_TEMP_MAX_MB = "500", "500", "more scratch files than this, while no restore test runs, were left behind";

@@ -192,10 +192,7 @@ impl<'e> Reader<'e> {
 
     /// A variable that is set, is no setting, and is spelled nearly like this one.
     fn lookalike(&self, setting: &Setting) -> Option<String> {
-        self.environment
-            .iter()
-            .filter_map(|(name, _)| name.to_str())
-            .filter(|name| ALL.iter().all(|known| !known.is_named(name)))
+        strangers(self.environment)
             .find(|name| is_near(name, setting.name) || is_cut(name, setting.name))
             .map(str::to_owned)
     }
@@ -206,6 +203,30 @@ impl<'e> Reader<'e> {
 fn is_link(name: &str, value: &OsStr) -> bool {
     let value = value.as_bytes();
     name.ends_with("_PORT") && [&b"tcp://"[..], b"udp://", b"sctp://"].iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// What is set for a service beside that: `BACKUP_SERVICE_HOST`, `BACKUP_SERVICE_PORT_HTTP`, `BACKUP_PORT_80_TCP_ADDR`.
+fn is_of_service(name: &str) -> bool {
+    let is_port = |rest: &str| {
+        let mut words = rest.split('_');
+        words.next().is_some_and(|port| port.parse::<u16>().is_ok())
+            && words.next().is_some_and(|protocol| matches!(protocol, "TCP" | "UDP" | "SCTP"))
+            && matches!(words.next(), None | Some("ADDR" | "PORT" | "PROTO"))
+            && words.next().is_none()
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.rsplit_once("_PORT_").is_some_and(|(_, rest)| is_port(rest))
+}
+
+/// The names of variables that somebody has set, and that are no settings of ours.
+fn strangers(environment: &Environment) -> impl Iterator<Item = &str> {
+    environment
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .filter_map(|(name, value)| name.to_str().filter(|name| !is_link(name, value) && !is_of_service(name)))
+        .filter(|name| ALL.iter().all(|known| !known.is_named(name)))
 }
 
 /// One or two slips of the finger, in a name long enough for that to be no accident.
@@ -220,11 +241,7 @@ fn is_cut(name: &str, of: &str) -> bool {
 
 /// Variables that look like settings of ours and are none: a typing mistake is worth a word.
 pub fn misspelled(environment: &Environment) -> Vec<String> {
-    environment
-        .iter()
-        .filter(|(_, value)| !value.as_bytes().is_empty())
-        .filter_map(|(name, _)| name.to_str())
-        .filter(|name| ALL.iter().all(|known| !known.is_named(name)))
+    strangers(environment)
         .filter_map(|name| {
             let near = ALL.iter().find(|known| is_near(name, known.name));
             match near {

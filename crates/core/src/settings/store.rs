@@ -26,6 +26,8 @@ pub struct Store {
     pub storage_class: Option<String>,
     /// Server-side encryption of every object written.
     pub encryption: Option<Encryption>,
+    /// The most parts that the store takes for one object.
+    pub max_parts: u32,
     /// How often a request is tried before it has failed.
     pub tries: u32,
     /// How long a connection may take.
@@ -66,6 +68,7 @@ impl Store {
         let storage_class: Option<StorageClass> = reader.optional(&name::S3_STORAGE_CLASS);
         let encryption = encryption(reader);
         let tries = reader.number(&name::AWS_MAX_ATTEMPTS, 1..=100);
+        let max_parts = reader.number(&name::S3_MAX_PARTS, 100..=10_000);
         let connect_timeout = reader.duration(&name::BACKUP_CONNECT_TIMEOUT);
         let stall_timeout = reader.duration(&name::BACKUP_STALL_TIMEOUT);
         Some(Self {
@@ -77,6 +80,7 @@ impl Store {
             path_style,
             storage_class: storage_class.map(|class| class.0),
             encryption,
+            max_parts: max_parts?,
             tries: tries?,
             connect_timeout: connect_timeout?,
             stall_timeout: stall_timeout?,

@@ -159,6 +159,31 @@ fn a_name_that_was_nearly_hit_is_told() {
     }
 }
 
+/// Kubernetes sets these in every container for a service named `backup`, `health` or `db`.
+#[test]
+fn the_links_of_services_are_no_settings_and_no_mistakes() {
+    let links = [
+        ("BACKUP_PORT", "tcp://10.0.0.1:80"),
+        ("BACKUP_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("BACKUP_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("BACKUP_PORT_80_TCP_PORT", "80"),
+        ("BACKUP_PORT_80_TCP_PROTO", "tcp"),
+        ("BACKUP_PORT_X_PORT_53_UDP", "udp://10.0.0.1:53"),
+        ("BACKUP_SERVICE_HOST", "10.0.0.1"),
+        ("BACKUP_SERVICE_PORT", "80"),
+        ("BACKUP_SERVICE_PORT_HTTP", "80"),
+        ("HEALTH_PORT", "tcp://10.0.0.1:80"),
+        ("DB_PORT", "tcp://10.0.0.1:5432"),
+        ("DB_PORT_5432_TCP_ADDR", "10.0.0.1"),
+        ("MAIL_SMTP_PORT", "tcp://10.0.0.1:25"),
+    ];
+    assert_eq!(misspelled(&environment(&links)), [""; 0]);
+    assert_eq!(problems(&environment(&[&links[..], NEEDED].concat())), [""; 0]);
+    for mistake in [("BACKUP_PORT", "80"), ("BACKUP_PORT_80_TLS", "x"), ("BACKUP_SERVICE_HOSTS", "x")] {
+        assert_eq!(misspelled(&environment(&[mistake])).len(), 1, "{mistake:?}");
+    }
+}
+
 /// A folder with a file of these bytes, and the file's path.
 fn file(bytes: &[u8]) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();

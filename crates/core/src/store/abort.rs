@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::Attempt;
-use super::{Store, StoreError, StoreErrorKind};
+use super::{Remains, Store, StoreError, StoreErrorKind};
 
 /// An upload that was begun and, if its process was killed, never ended: what it takes to abort it later.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,17 +77,23 @@ impl Store {
         false
     }
 
-    /// Deletes an object that we wrote and that is not what it should be.
-    pub(super) async fn withdraw(&self, key: &str) {
+    /// Deletes an object that we wrote and that is not what it should be. What stays is told, and is for a person to delete.
+    pub(super) async fn withdraw(&self, key: &str) -> Result<(), Remains> {
         match self.s3.delete_object().bucket(&self.bucket).key(key).send().await {
-            Ok(_) => log::warn!("{} was deleted again", self.address(key)),
+            Ok(_) => {
+                log::warn!("{} was deleted again", self.address(key));
+                Ok(())
+            }
             Err(error) => {
                 let attempt = Attempt::new(format!("delete {}", self.address(key)), "s3:DeleteObject on the prefix");
-                let error = StoreError::from_sdk(attempt, &error);
-                log::error!(
-                    "{error}: an object that was not verified stays under the key of a backup; delete it by hand"
-                );
+                log::error!("{}", StoreError::from_sdk(attempt, &error));
+                Err(self.remains(key))
             }
         }
+    }
+
+    /// What may stand under a key.
+    pub(super) fn remains(&self, key: &str) -> Remains {
+        Remains(self.address(key))
     }
 }

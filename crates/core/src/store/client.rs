@@ -28,7 +28,11 @@ use aws_sdk_s3::config::{
 };
 use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::types::{ServerSideEncryption, StorageClass};
+use aws_smithy_http_client::Connector;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
 use super::error::Attempt;
 use super::retry::{Damaged, TooMany};
@@ -72,8 +76,9 @@ impl Store {
         if let Some(endpoint) = &settings.endpoint {
             loader = loader.endpoint_url(endpoint.as_str());
         }
-        let tls = Provider::Rustls(CryptoMode::AwsLc);
-        let client = aws_smithy_http_client::Builder::new().tls_provider(tls).build_https();
+        let client = http_client();
+        // Keys from a role come by HTTP too, and by the same way.
+        loader = loader.http_client(client.clone());
         // The SDK's own budget of retries protects a service from thousands of clients. Here are a few requests at a time, and a
         // night-long upload to a store that throttles now and then would use it up, and fail with tries left.
         let budget = RetryPartition::custom("backup").token_bucket(TokenBucket::unlimited()).build();
@@ -126,4 +131,15 @@ impl Store {
     pub(super) fn to_write(&self, key: &str) -> Attempt {
         Attempt::new(format!("write {}", self.address(key)), "s3:PutObject on the prefix")
     }
+}
+
+/// Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, as other programs do: the SDK's own client
+/// would ignore them. The certificates that are trusted are the system's, or those of `SSL_CERT_FILE`.
+fn http_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder();
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.proxy_config(ProxyConfig::from_env()).tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build()
+    })
 }

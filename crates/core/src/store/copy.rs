@@ -54,8 +54,8 @@ impl Store {
         match (copied, verified) {
             (Ok(()), Ok(head)) => Ok(Stored { key: to.to_owned(), crc64: head.crc64, ..from.clone() }),
             (Ok(()), Err(error)) => {
-                self.withdraw(to).await;
-                Err(error)
+                let remains = self.withdraw(to).await.err();
+                Err(StoreError { remains, ..error })
             }
             (Err(error), Ok(head)) if head.run.as_ref() == Some(&from.run) => {
                 log::warn!("{error}; but the copy is there, whole: the answer was lost");

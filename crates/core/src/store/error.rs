@@ -7,12 +7,12 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_types::retry::ErrorKind;
 
-use super::retry::DAMAGED;
+use super::retry::{CONFLICT, DAMAGED};
 use super::stall::Silence;
 
 /// Something the store could not or would not do.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("cannot {attempt}: {reason}")]
+#[error("cannot {attempt}: {reason}{}", .remains.as_ref().map_or_else(String::new, |remains| format!("; {remains}")))]
 pub struct StoreError {
     /// What was tried, on what.
     pub attempt: Attempt,
@@ -20,6 +20,21 @@ pub struct StoreError {
     pub kind: StoreErrorKind,
     /// Why, in the store's words or ours.
     pub reason: String,
+    /// What was not verified and could not be deleted again.
+    pub remains: Option<Remains>,
+}
+
+/// An object that a failed run may have left under the key of a backup.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} may hold an unverified object, which could not be deleted again")]
+pub struct Remains(pub(super) String);
+
+impl Remains {
+    /// What a person has to do about it.
+    pub fn hint(&self) -> String {
+        let Self(address) = self;
+        format!("Delete {address} by hand, if it is there, or it will be taken for a backup: aws s3 rm '{address}'.")
+    }
 }
 
 /// What was tried, on what, and the permission that it takes.
@@ -86,13 +101,13 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// An error that we found ourselves.
     pub(super) fn new(kind: StoreErrorKind, attempt: Attempt, reason: impl Into<String>) -> Self {
-        Self { attempt, kind, reason: reason.into() }
+        Self { attempt, kind, reason: reason.into(), remains: None }
     }
 
     /// What the store says of one object of many.
     pub(super) fn from_code(attempt: Attempt, code: &str, message: &str) -> Self {
         let reason = [code, message].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
-        Self { attempt, kind: kind_of(code, 200), reason }
+        Self { attempt, kind: kind_of(code, 200), reason, remains: None }
     }
 
     /// What the SDK says after its last try.
@@ -133,18 +148,24 @@ impl StoreError {
             }
             other => (StoreErrorKind::Other, innermost(other)),
         };
-        Self { attempt, kind, reason }
+        Self { attempt, kind, reason, remains: None }
     }
 
     /// Why the body of an answer broke off.
     pub(super) fn from_body(attempt: Attempt, error: &(dyn Error + 'static)) -> Self {
         let is_silence = causes(error).any(<dyn Error>::is::<Silence>);
         let kind = if is_silence { StoreErrorKind::TimedOut } else { StoreErrorKind::Unreachable };
-        Self { attempt, kind, reason: format!("the answer broke off: {}", innermost(error)) }
+        let reason = format!("the answer broke off: {}", innermost(error));
+        Self { attempt, kind, reason, remains: None }
     }
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
+        let hints: Vec<String> = self.kind_hint().into_iter().chain(self.remains.as_ref().map(Remains::hint)).collect();
+        (!hints.is_empty()).then(|| hints.join(" "))
+    }
+
+    fn kind_hint(&self) -> Option<String> {
         let hint = match self.kind {
             StoreErrorKind::NoCredentials => {
                 "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the host a role that may use the bucket."
@@ -178,7 +199,7 @@ impl StoreError {
             }
             StoreErrorKind::Untrusted => {
                 "Check the name in S3_ENDPOINT_URL. For a store with a private CA, name a file with the certificates to \
-                 trust in SSL_CERT_FILE."
+                 trust in SSL_CERT_FILE (AWS_CA_BUNDLE is not read)."
             }
             StoreErrorKind::TimedOut => {
                 "The network to the store is stalled, or the store hangs. BACKUP_CONNECT_TIMEOUT and BACKUP_STALL_TIMEOUT \
@@ -217,12 +238,13 @@ fn kind_of(code: &str, status: u16) -> StoreErrorKind {
         ("AuthorizationHeaderMalformed" | "PermanentRedirect" | "IllegalLocationConstraintException", _)
         | ("", 301) => StoreErrorKind::WrongRegion,
         ("NoSuchKey" | "NoSuchUpload" | "NotFound", _) | ("", 404) => StoreErrorKind::Missing,
-        ("PreconditionFailed" | "ConditionalRequestConflict", _) | ("", 412) => StoreErrorKind::Taken,
+        ("PreconditionFailed", _) | ("", 412) => StoreErrorKind::Taken,
         ("QuotaExceeded" | "XMinioStorageFull" | "XMinioAdminBucketQuotaExceeded", _) | (_, 507) => {
             StoreErrorKind::Full
         }
         ("InvalidRange", _) | ("", 416) => StoreErrorKind::Mismatch,
         (code, _) if DAMAGED.contains(&code) => StoreErrorKind::Mismatch,
+        (CONFLICT, _) => StoreErrorKind::Busy,
         // An error document under 200 has a code; a page of some other server has none.
         ("", 200..=299) => StoreErrorKind::NotS3,
         ("RequestTimeout", _) => StoreErrorKind::TimedOut,

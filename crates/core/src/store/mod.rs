@@ -6,6 +6,7 @@
 mod abort;
 mod checksum;
 mod client;
+mod clock;
 mod copy;
 mod delete;
 mod download;
@@ -25,10 +26,11 @@ mod way;
 
 pub use abort::{Ledger, Orphan};
 pub use client::Store;
+pub use clock::ClocksDiffer;
 pub use copy::CopyLimits;
 pub use delete::{DELETED_AT_ONCE, Deleted};
 pub use download::{Download, Source};
-pub use error::{Attempt, StoreError, StoreErrorKind};
+pub use error::{Attempt, Remains, StoreError, StoreErrorKind};
 pub use list::Object;
 pub use part_size::{PartSize, memory_bytes};
 pub use pick::{Found, Pick, Wanted};

@@ -9,7 +9,6 @@ use tokio::task::JoinSet;
 
 use super::checksum::{Crc64, content_md5};
 use super::error::Attempt;
-use super::part_size::MAX_PARTS;
 use super::read::RUN;
 use super::way::{Verify, Way};
 use super::{Orphan, PartSize, Store, StoreError, StoreErrorKind};
@@ -127,10 +126,10 @@ impl Multipart {
     }
 
     fn next_number(&mut self, store: &Store, size: PartSize) -> Result<i32, StoreError> {
-        if self.numbers == MAX_PARTS {
+        if self.numbers == u64::from(size.at_most) {
             let reason = format!(
-                "the dump outgrew {MAX_PARTS} parts of {} bytes, which were chosen for twice the size of the database",
-                size.bytes
+                "the dump outgrew {} parts of {} bytes, which were chosen for twice the size of the database",
+                size.at_most, size.bytes
             );
             return Err(StoreError::new(StoreErrorKind::Other, store.to_write(&self.upload.key), reason));
         }
@@ -216,7 +215,8 @@ impl Part {
         let (request, part) = match verify {
             Verify::Crc64 => {
                 let crc64 = Crc64::of(&self.body).base64();
-                (request.checksum_crc64_nvme(&crc64), part.checksum_crc64_nvme(crc64))
+                let request = request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_crc64_nvme(&crc64);
+                (request, part.checksum_crc64_nvme(crc64))
             }
             Verify::Md5 => (request.content_md5(content_md5(&self.body)), part),
         };
@@ -242,14 +242,14 @@ mod tests {
         let settings = crate::settings::Store::read(&mut Reader::new(&environment)).unwrap();
         let store = Store::new(&settings).await;
         let upload = Orphan { bucket: "shop".into(), key: "key".into(), upload_id: "id".into() };
-        let size = PartSize { bytes: 8 << 20, at_once: 3 };
+        let size = PartSize { bytes: 8 << 20, at_once: 3, at_most: 1_000 };
         let mut multipart = Multipart::new(upload, Verify::Crc64);
-        for number in 1..=10_000 {
+        for number in 1..=1_000 {
             assert_eq!(multipart.next_number(&store, size).unwrap(), number);
         }
         let error = multipart.next_number(&store, size).unwrap_err().to_string();
         assert!(
-            error.starts_with("cannot write s3://shop/key: the dump outgrew 10000 parts of 8388608 bytes"),
+            error.starts_with("cannot write s3://shop/key: the dump outgrew 1000 parts of 8388608 bytes"),
             "{error}"
         );
     }

@@ -1,10 +1,7 @@
 //! How large the parts of an upload are: uniform, and chosen before the first one.
 //!
-//! S3 takes at most 10,000 parts per upload, each of 5 MiB to 5 GiB but the last. Some stores refuse parts of unequal
+//! S3 takes at most 10,000 parts per upload, some stores 1,000 (`S3_MAX_PARTS`), each of 5 MiB to 5 GiB but the last. Some stores refuse parts of unequal
 //! length, so the size cannot grow on the way; it is chosen so that twice the size of the database would fit.
-
-/// S3: "Maximum number of parts per upload".
-pub(super) const MAX_PARTS: u64 = 10_000;
 
 const MIB: u64 = 1 << 20;
 
@@ -15,6 +12,8 @@ pub struct PartSize {
     pub bytes: usize,
     /// Parts under way at once.
     pub at_once: usize,
+    /// The most parts that the store takes.
+    pub at_most: u32,
 }
 
 impl PartSize {
@@ -23,11 +22,11 @@ impl PartSize {
 
     /// For a database of so many bytes. Its compressed dump is smaller than the database but in the rarest cases; twice
     /// the size of the database allows for those.
-    pub fn for_database(bytes: u64) -> Self {
-        let needed = bytes.saturating_mul(2).div_ceil(MAX_PARTS);
+    pub fn for_database(bytes: u64, at_most: u32) -> Self {
+        let needed = bytes.saturating_mul(2).div_ceil(u64::from(at_most));
         let bytes = needed.next_multiple_of(MIB).clamp(Self::SMALLEST, Self::LARGEST);
         // Large parts fill a line by themselves, and more of them would cost memory.
-        Self { bytes: bytes as usize, at_once: if bytes > 16 * MIB { 2 } else { 3 } }
+        Self { bytes: bytes as usize, at_once: if bytes > 16 * MIB { 2 } else { 3 }, at_most }
     }
 }
 
@@ -52,21 +51,22 @@ mod tests {
         for (database, part_mib, at_once) in
             [(0, 8, 3), (39 * GIB, 8, 3), (100 * GIB, 21, 2), (1024 * GIB, 210, 2), (u64::MAX, 5120, 2)]
         {
-            let part = PartSize::for_database(database);
+            let part = PartSize::for_database(database, 10_000);
             assert_eq!((part.bytes as u64 / MIB, part.at_once), (part_mib, at_once), "{database}");
         }
     }
 
     #[test]
     fn memory_stays_below_160_mib_at_the_defaults() {
-        assert!(memory_bytes(PartSize::for_database(10 * GIB), 2) < 160 * MIB);
+        assert!(memory_bytes(PartSize::for_database(10 * GIB, 10_000), 2) < 160 * MIB);
     }
 
     proptest! {
         #[test]
-        fn ten_thousand_parts_suffice_up_to_five_tib(database in 0u64..5 << 40) {
-            let part = PartSize::for_database(database);
-            prop_assert!(part.bytes as u64 * MAX_PARTS >= database * 2);
+        fn the_parts_suffice_up_to_the_largest_object_that_they_can_make(database in 0u64..5 << 40, at_most in 1_025u32..10_001) {
+            let database = database / 10_000 * u64::from(at_most) / 2;
+            let part = PartSize::for_database(database, at_most);
+            prop_assert!(part.bytes as u64 * u64::from(at_most) >= database * 2);
             prop_assert!(part.bytes as u64 >= 5 * MIB);
         }
     }

@@ -13,6 +13,9 @@ use aws_smithy_types::retry::ErrorKind;
 pub(super) const DAMAGED: [&str; 4] =
     ["BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "IncompleteBody"];
 
+/// Somebody else wrote to the same key at that moment. S3: on a conditional write, "the client should retry".
+pub(super) const CONFLICT: &str = "ConditionalRequestConflict";
+
 /// HTTP status 429, whatever is in the body: not every store calls it `SlowDown`.
 #[derive(Debug)]
 pub(super) struct TooMany;
@@ -30,7 +33,7 @@ impl ClassifyRetry for TooMany {
     }
 }
 
-/// Requests that carry bytes, whose errors are of type `E`.
+/// Requests that carry bytes or make an object of them, whose errors are of type `E`.
 pub(super) struct Damaged<E>(PhantomData<E>);
 
 impl<E> Damaged<E> {
@@ -53,12 +56,14 @@ where
         let error = context.output_or_error().and_then(Result::err);
         let error = error.and_then(|error| error.as_operation_error()).and_then(|error| error.downcast_ref::<E>());
         match error.and_then(ProvideErrorMetadata::code) {
-            Some(code) if DAMAGED.contains(&code) => RetryAction::retryable_error(ErrorKind::TransientError),
+            Some(code) if DAMAGED.contains(&code) || code == CONFLICT => {
+                RetryAction::retryable_error(ErrorKind::TransientError)
+            }
             _ => RetryAction::NoActionIndicated,
         }
     }
 
     fn name(&self) -> &'static str {
-        "damaged on the way"
+        "damaged on the way, or in conflict"
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ChecksumAlgorithm;
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
@@ -19,7 +20,7 @@ use super::error::Attempt;
 use super::multipart::{CONTENT_TYPE, Multipart};
 use super::read::{Head, RUN};
 use super::way::{Verify, Way};
-use super::{Ledger, PartSize, Store, StoreError, StoreErrorKind};
+use super::{Ledger, PartSize, Remains, Store, StoreError, StoreErrorKind};
 
 /// An object that the store has, whole, and that was compared with what was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,11 +114,11 @@ impl Upload {
         if let Err(error) = ended {
             self.settle(error).await?;
         }
-        let verified = self.store.head(&self.key).await.and_then(|head| self.compare(head));
-        if verified.is_err() {
+        let verified = match self.store.head(&self.key).await.and_then(|head| self.compare(head)) {
+            Ok(stored) => Ok(stored),
             // Nothing that looks like a backup may be less than one.
-            self.store.withdraw(&self.key).await;
-        }
+            Err(error) => Err(StoreError { remains: self.store.withdraw(&self.key).await.err(), ..error }),
+        };
         if let Some(multipart) = self.multipart.take() {
             ledger.ended(&multipart.upload);
         }
@@ -126,8 +127,8 @@ impl Upload {
     }
 
     /// Gives the upload up: the store forgets what it has of it. After [`Upload::complete`] went well, there is nothing to
-    /// give up.
-    pub async fn abort(&mut self, within: Duration, ledger: &impl Ledger) {
+    /// give up. An error tells what may be left.
+    pub async fn abort(&mut self, within: Duration, ledger: &impl Ledger) -> Result<(), Remains> {
         let deadline = Instant::now() + within;
         if let Some(mut multipart) = self.multipart.take() {
             let under_way = multipart.stop().await;
@@ -135,20 +136,22 @@ impl Upload {
                 ledger.ended(&multipart.upload);
             }
         }
-        if std::mem::take(&mut self.ending) {
-            // The last request may have been carried out although nobody waited for its answer.
-            let withdraw = async {
-                if self.store.head(&self.key).await.is_ok_and(|head| self.is_ours(&head)) {
-                    self.store.withdraw(&self.key).await;
-                }
-            };
-            if tokio::time::timeout_at(deadline, withdraw).await.is_err() {
-                log::warn!(
-                    "{} could not be looked at: it may hold an unverified backup",
-                    self.store.address(&self.key)
-                );
-            }
+        if !std::mem::take(&mut self.ending) {
+            return Ok(());
         }
+        // The last request may have been carried out although nobody waited for its answer.
+        let withdraw = async {
+            match self.store.head(&self.key).await {
+                Ok(head) if self.is_ours(&head) => self.store.withdraw(&self.key).await,
+                Err(error) if error.kind != StoreErrorKind::Missing => {
+                    log::error!("{error}");
+                    Err(self.store.remains(&self.key))
+                }
+                Ok(_) | Err(_) => Ok(()),
+            }
+        };
+        let withdrawn = tokio::time::timeout_at(deadline, withdraw).await;
+        withdrawn.unwrap_or_else(|_| Err(self.store.remains(&self.key)))
     }
 
     async fn put(&mut self, body: Bytes) -> Result<(), StoreError> {
@@ -175,7 +178,10 @@ impl Upload {
             .set_ssekms_key_id(kms_key)
             .set_if_none_match(way.if_none_match());
         let request = match way.verify {
-            Verify::Crc64 => request.checksum_crc64_nvme(self.whole.base64()),
+            // The algorithm by name too: a bucket under Object Lock insists on it (S3 API: `PutObject`).
+            Verify::Crc64 => {
+                request.checksum_algorithm(ChecksumAlgorithm::Crc64Nvme).checksum_crc64_nvme(self.whole.base64())
+            }
             Verify::Md5 => request.content_md5(content_md5(&body)),
         };
         let request = request.body(ByteStream::from(body)).customize();

@@ -233,7 +233,10 @@ pub(crate) fn storage_report() -> Report {
     .bars("One backup, by week", weeks.map(|(week, mib)| Bar::size(week, mib << 20)))
     .facts(
         "Objects that are not ours",
-        [Fact::size("db-backups/old/dump-2023.tar", 1_288_490_188), Fact::size("db-backups/README", 1_204)],
+        [
+            Fact::new("1.2 GiB", "db-backups/old/dump-2023.tar").beside("1,288,490,188 bytes"),
+            Fact::new("1.2 KiB", "db-backups/README").beside("1,204 bytes"),
+        ],
     )
     .paragraph("This report comes every Sunday. Should it stay away, something is wrong.")
     .attach(Attachment::new("storage-report-20250129.txt", b"tier count\n".to_vec()))
@@ -274,8 +277,20 @@ pub(crate) fn health_recovered() -> Report {
 }
 
 pub(crate) fn test() -> Report {
-    Report::new(Kind::Test, origin("notify"), "Mails from the backup system arrive.")
-        .details("Details", b"Sent by hand from the backup container.")
+    Report::new(Kind::Test, origin("notify"), "Hello from the backup container")
+        .safety("Mails from the backup system arrive. This one says nothing about the backups themselves.")
+        .in_subject("Hello from the backup container")
+        .details("Details", b"Sent by hand.")
+        .facts(
+            "The way it came",
+            [
+                Fact::new("Server", "smtp.example.com, port 587"),
+                Fact::new("Encryption", "STARTTLS"),
+                Fact::new("Logged in as", "backup@example.com"),
+                Fact::new("From", "Backups <backup@example.com>"),
+                Fact::new("To", "operator@example.com"),
+            ],
+        )
 }
 
 pub(crate) fn notice() -> Report {

@@ -9,10 +9,11 @@ use std::{fs, io};
 
 use backup_core::figures;
 use backup_core::journal::{Journal, LastRun};
-use backup_core::process::now;
+use backup_core::process::{Killed, killed, now};
 use time::OffsetDateTime;
 
 use super::since;
+use super::space::write_in;
 use crate::finding::{Advice, Finding, Name, Remark};
 
 /// The names that cron daemons go by.
@@ -37,6 +38,9 @@ pub(crate) struct Facts {
     /// How the last hourly run ended.
     pub(crate) hourly: Option<LastRun>,
     pub(crate) cleanup: Option<LastRun>,
+    pub(crate) killed_cleanup: Option<Killed>,
+    /// Runs can write down that they ran.
+    pub(crate) can_be_noted: bool,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -50,13 +54,15 @@ pub(crate) struct Daemon {
 }
 
 /// Looks at crontab and processes: this blocks.
-pub(crate) fn look(crontab: &Path, journal: &Journal) -> Facts {
+pub(crate) fn look(crontab: &Path, journal: &Journal, state: &Path) -> Facts {
     Facts {
         crontab: crontab.to_owned(),
         is_ours: is_ours(crontab),
         daemon: daemon_in(Path::new("/proc")).unwrap_or_default(),
         hourly: journal.read(crate::TOOL.name),
         cleanup: journal.read("cleanup"),
+        killed_cleanup: killed(state, "cleanup"),
+        can_be_noted: write_in(state).is_ok(),
         now: now(),
     }
 }
@@ -106,11 +112,12 @@ fn daemon(pid: u32, stat: &str, uptime: Option<f64>) -> Option<Daemon> {
 
 pub(crate) fn judge(facts: &Facts) -> Finding {
     let mut remarks = vec![of_daemon(facts)];
+    remarks.extend(facts.killed_cleanup.as_ref().and_then(of_killed_cleanup));
     remarks.extend(facts.cleanup.as_ref().and_then(|run| of_cleanup(run, facts.now)));
     Finding::new(Name::Cron, remarks, Vec::new())
 }
 
-fn of_daemon(Facts { crontab, is_ours, daemon, hourly, now, .. }: &Facts) -> Remark {
+fn of_daemon(Facts { crontab, is_ours, daemon, hourly, can_be_noted, now, .. }: &Facts) -> Remark {
     let crontab = crontab.display();
     if !is_ours {
         return Remark::ok(format!("{crontab} starts none of the tools here, so that no cron daemon is looked for"));
@@ -127,12 +134,16 @@ fn of_daemon(Facts { crontab, is_ours, daemon, hourly, now, .. }: &Facts) -> Rem
     };
     let silent_for = hourly.as_ref().map(|run| since(run.ended, *now));
     // Whoever has just started the container, after a week without it, has not missed anything yet.
-    let had_time = up.is_some_and(|up| up > HOURLY_MEANS);
+    let had_time = up.is_none_or(|up| up > HOURLY_MEANS);
     match silent_for {
         Some(silent) if silent <= HOURLY_MEANS => {
             Remark::ok(format!("{runs}; its last health check was {} ago", figures::duration(silent)))
         }
         _ if !had_time => Remark::ok(runs),
+        _ if !can_be_noted => Remark::warning(
+            format!("{runs}; whether it starts anything is not known, because runs cannot write down that they ran"),
+            "See what the check of the disk says.",
+        ),
         silent => {
             let last = silent.map_or("never".to_owned(), |silent| format!("{} ago", figures::duration(silent)));
             Remark::critical(
@@ -143,6 +154,19 @@ fn of_daemon(Facts { crontab, is_ours, daemon, hourly, now, .. }: &Facts) -> Rem
             )
         }
     }
+}
+
+/// What a later one came to is told in its place.
+fn of_killed_cleanup(killed: &Killed) -> Option<Remark> {
+    killed.is_last.then(|| {
+        let at = figures::instant(killed.started);
+        Remark::warning(
+            format!(
+                "the cleanup of {at} was killed before its end: it deleted no more than it should, but perhaps less"
+            ),
+            Advice::run("Run it again:", "cleanup"),
+        )
+    })
 }
 
 fn of_cleanup(run: &LastRun, now: OffsetDateTime) -> Option<Remark> {
@@ -175,7 +199,16 @@ mod tests {
 
     fn facts(up: Option<u64>, hourly: Option<LastRun>) -> Facts {
         let daemon = up.map(|hours| Daemon { name: "cron".into(), pid: 7, up: Some(Duration::from_hours(hours)) });
-        Facts { crontab: "/etc/crontab".into(), is_ours: true, daemon, hourly, cleanup: None, now: NOW }
+        Facts {
+            crontab: "/etc/crontab".into(),
+            is_ours: true,
+            daemon,
+            hourly,
+            cleanup: None,
+            killed_cleanup: None,
+            can_be_noted: true,
+            now: NOW,
+        }
     }
 
     #[test]
@@ -190,6 +223,11 @@ mod tests {
         ] {
             assert_eq!(judge(&facts(up, hourly.clone())).state, state, "{up:?} {hourly:?}");
         }
+        let blind = Facts { can_be_noted: false, ..facts(Some(400), None) };
+        assert_eq!(judge(&blind).state, State::Warning);
+        // Where the system does not say since when the daemon runs, its silence is believed.
+        let daemon = Some(Daemon { name: "cron".into(), pid: 7, up: None });
+        assert_eq!(judge(&Facts { daemon, ..facts(None, None) }).state, State::Critical);
         let elsewhere = judge(&Facts { is_ours: false, ..facts(None, None) });
         assert_eq!(elsewhere.state, State::Ok);
         assert!(elsewhere.fact.starts_with("/etc/crontab starts none of the tools here"));
@@ -204,6 +242,10 @@ mod tests {
             (Some(hours_ago(1, 1)), State::Warning),
         ] {
             assert_eq!(judge(&Facts { cleanup, ..facts(Some(9), Some(hours_ago(0, 0))) }).state, state);
+        }
+        for (is_last, state) in [(true, State::Warning), (false, State::Ok)] {
+            let killed_cleanup = Some(Killed { started: NOW, is_last });
+            assert_eq!(judge(&Facts { killed_cleanup, ..facts(Some(9), Some(hours_ago(0, 0))) }).state, state);
         }
     }
 

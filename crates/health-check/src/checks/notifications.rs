@@ -21,7 +21,8 @@ pub(crate) struct Facts {
     /// Nobody is to be told.
     pub(crate) nobody: bool,
     pub(crate) last: Option<LastMail>,
-    pub(crate) waiting: usize,
+    /// How many mails wait, where that could be found out.
+    pub(crate) waiting: std::io::Result<usize>,
     /// The way to the mail server, as far as the login. `None`: it was not tried.
     pub(crate) way: Option<Result<Option<OffsetDateTime>, SmtpError>>,
     pub(crate) now: OffsetDateTime,
@@ -33,12 +34,10 @@ pub(crate) async fn look(mail: Option<&Mail>, places: &Places, knock: bool) -> F
         Some(mail) => Some(Mailer::new(mail.clone(), &places.state).knock().await),
         None => None,
     };
-    let waiting =
-        waiting_mails(&places.state).inspect_err(|error| log::debug!("cannot look for waiting mails: {error}"));
     Facts {
         nobody: mail.is_none(),
         last: Journal::new(&places.state).read(LastMail::ENTRY),
-        waiting: waiting.unwrap_or_default(),
+        waiting: waiting_mails(&places.state),
         way,
         now: now(),
     }
@@ -46,7 +45,7 @@ pub(crate) async fn look(mail: Option<&Mail>, places: &Places, knock: bool) -> F
 
 pub(crate) fn judge(facts: &Facts) -> Finding {
     let Facts { nobody, last, waiting, way, now } = facts;
-    let mut found = vec![figure::WAITING_MAILS.is(*waiting as f64)];
+    let mut found: Vec<_> = waiting.iter().map(|waiting| figure::WAITING_MAILS.is(*waiting as f64)).collect();
     if *nobody {
         let remark =
             Remark::warning("nobody is told of anything", "Set BACKUP_NOTIFICATION_EMAIL and the mail settings.");
@@ -70,11 +69,21 @@ pub(crate) fn judge(facts: &Facts) -> Finding {
             "no mail has been sent yet"
         })),
     }
-    if *waiting > 0 {
-        let mails = if *waiting == 1 { "1 mail waits".to_owned() } else { format!("{waiting} mails wait") };
-        remarks.push(Remark::warning(format!("{mails} to be sent"), "Each tool that runs tries again, for 7 days."));
-    }
+    remarks.extend(of_waiting(waiting.as_ref().copied()));
     Finding::new(Name::Notifications, remarks, found)
+}
+
+fn of_waiting(waiting: Result<usize, &std::io::Error>) -> Option<Remark> {
+    let mails = match waiting {
+        Ok(0) => return None,
+        Ok(1) => "1 mail waits".to_owned(),
+        Ok(waiting) => format!("{waiting} mails wait"),
+        Err(error) => {
+            let fact = format!("it is not known whether mails wait to be sent: {error}");
+            return Some(Remark::warning(fact, "See who owns BACKUP_STATE_DIR, and the directory `mail` in it."));
+        }
+    };
+    Some(Remark::warning(format!("{mails} to be sent"), "Each tool that runs tries again, for 7 days."))
 }
 
 fn of_last(last: &LastMail, is_open: bool) -> Remark {
@@ -119,7 +128,7 @@ mod tests {
         let last = delivery.map(|delivery| LastMail { at: NOW, subject: "Backup".into(), delivery });
         let refused = || SmtpError::NoLogin { server: "mail.example.com".into() };
         let way = is_open.map(|is_open| if is_open { Ok(None) } else { Err(refused()) });
-        Facts { nobody: false, last, waiting: 0, way, now: NOW }
+        Facts { nobody: false, last, waiting: Ok(0), way, now: NOW }
     }
 
     #[test]
@@ -142,8 +151,11 @@ mod tests {
         ] {
             assert_eq!(judge(&facts(delivery.clone(), is_open)).state, state, "{delivery:?} {is_open:?}");
         }
-        let waiting = judge(&Facts { waiting: 2, ..facts(None, Some(true)) });
+        let waiting = judge(&Facts { waiting: Ok(2), ..facts(None, Some(true)) });
         assert_eq!((waiting.state, waiting.fact.as_str()), (State::Warning, "2 mails wait to be sent"));
+        let unknown = Err(std::io::ErrorKind::PermissionDenied.into());
+        let unknown = judge(&Facts { waiting: unknown, ..facts(None, Some(true)) });
+        assert_eq!((unknown.state, unknown.figures.len()), (State::Warning, 0), "{}", unknown.fact);
         assert_eq!(judge(&Facts { nobody: true, ..facts(None, None) }).state, State::Warning);
     }
 

@@ -4,13 +4,14 @@
 //! store does not have, is a fault of its own. Other databases' backups and other files are not seen, and a backup from the
 //! future is not taken for the newest.
 
+use std::path::Path;
 use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::footer::Footer;
 use backup_core::journal::{Journal, LastBackup, LastRun};
 use backup_core::key::{BackupId, Layout, Tier};
-use backup_core::process::now;
+use backup_core::process::{Killed, killed, now};
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -27,6 +28,7 @@ pub(crate) struct Facts {
     /// What the last run says it has made, and how it ended.
     pub(crate) last: Option<LastBackup>,
     pub(crate) run: Option<LastRun>,
+    pub(crate) killed: Option<Killed>,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -59,16 +61,12 @@ pub(crate) struct Contents {
     pub(crate) dumped_bytes: u64,
 }
 
-pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal) -> Facts {
+pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal, state: &Path) -> Facts {
     let now = now();
-    // One of another database was made by hand, and is nothing to us.
-    let is_ours = |last: &LastBackup| {
-        let key = last.address.strip_prefix(&store.address(""));
-        key.is_some_and(|key| layout.parse(key).is_some())
-    };
-    let last: Option<LastBackup> = journal.read(LastBackup::ENTRY).filter(is_ours);
+    let last: Option<LastBackup> =
+        journal.read(LastBackup::ENTRY).filter(|last: &LastBackup| last.is_of(layout, &store.address("")));
     let stored = look_in_store(store, layout, last.as_ref(), local(now)).await;
-    Facts { stored, last, run: journal.read("backup"), now }
+    Facts { stored, last, run: journal.read("backup"), killed: killed(state, "backup"), now }
 }
 
 async fn look_in_store(
@@ -104,7 +102,8 @@ async fn of(store: &Store, backup: Option<&(BackupId, Object)>) -> Option<Backup
 }
 
 pub(crate) fn judge(facts: &Facts, oldest: Duration) -> Finding {
-    let Facts { stored, last, run, now } = facts;
+    let Facts { stored, last, run, killed, now } = facts;
+    let oldest = LastBackup::age_limit(last.as_ref(), oldest);
     let stored = match stored {
         Ok(stored) => stored,
         Err(error) => {
@@ -146,6 +145,7 @@ pub(crate) fn judge(facts: &Facts, oldest: Duration) -> Finding {
             remarks.push(Remark::critical(fact, advice));
         }
     }
+    remarks.extend(killed.as_ref().and_then(|killed| of_killed(killed, stored.newest.as_ref())));
     remarks.extend(run.as_ref().and_then(|run| of_run(run, stored.newest.as_ref())));
     Finding::new(Name::RecentBackup, remarks, figures)
 }
@@ -196,6 +196,24 @@ fn of_contents(newest: &Backup, before: Option<&Backup>) -> Vec<Remark> {
     remarks
 }
 
+/// A run that was killed could tell nobody. Once a newer backup stands, that is over.
+fn of_killed(killed: &Killed, newest: Option<&Backup>) -> Option<Remark> {
+    let at = figures::instant(killed.started);
+    let why = "The machine went down, or had no memory left (see `dmesg` on the host), or somebody killed it.";
+    let stands = newest.is_some_and(|newest| newest.taken + time::Duration::seconds(1) > local(killed.started));
+    match (stands, killed.is_last) {
+        (true, false) => None,
+        (true, true) => Some(Remark::warning(
+            format!("the backup of {at} was killed after it had been stored"),
+            Advice::run(format!("{why} Its weekly and monthly copies may be missing: make another:"), "backup"),
+        )),
+        (false, _) => Some(Remark::warning(
+            format!("the backup of {at} was killed before its end and is not there"),
+            Advice::run(format!("{why} Make one now:"), "backup"),
+        )),
+    }
+}
+
 /// A run that failed since the newest backup was made. Its own mail may not have got through.
 fn of_run(run: &LastRun, newest: Option<&Backup>) -> Option<Remark> {
     if run.exit_code == 0 {
@@ -233,7 +251,7 @@ mod tests {
     }
 
     fn judged(stored: Stored) -> Finding {
-        judge_facts(&Facts { stored: Ok(stored), last: None, run: None, now: NOW })
+        judge_facts(&Facts { stored: Ok(stored), last: None, run: None, killed: None, now: NOW })
     }
 
     fn judge_facts(facts: &Facts) -> Finding {
@@ -297,7 +315,7 @@ mod tests {
         let newest = || Some(backup(datetime!(2025-01-28 12:00), 100 * MIB, 1_000));
         let gone = |started, has_last| {
             let stored = Ok(Stored { has_last, ..stored(newest()) });
-            judge_facts(&Facts { stored, last: Some(last(started)), run: None, now: NOW }).state
+            judge_facts(&Facts { stored, last: Some(last(started)), run: None, killed: None, now: NOW }).state
         };
         assert_eq!(gone(datetime!(2025-01-29 02:00 +1), true), State::Ok);
         assert_eq!(gone(datetime!(2025-01-29 02:00 +1), false), State::Critical);
@@ -306,11 +324,28 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_run_is_told_until_a_newer_backup_stands() {
+        let killed = |started, is_last| {
+            let newest = Some(backup(datetime!(2025-01-29 02:00:07), 100 * MIB, 1_000));
+            let killed = Some(Killed { started, is_last });
+            judge_facts(&Facts { stored: Ok(stored(newest)), last: None, run: None, killed, now: NOW })
+        };
+        for is_last in [true, false] {
+            let lost = killed(datetime!(2025-01-29 11:00 +1), is_last);
+            assert_eq!(lost.state, State::Warning);
+            assert_eq!(lost.fact, "the backup of 2025-01-29 11:00:00 was killed before its end and is not there");
+        }
+        let late = killed(datetime!(2025-01-29 02:00:07.5 +1), true);
+        assert!(late.fact.ends_with("was killed after it had been stored"), "{}", late.fact);
+        assert_eq!(killed(datetime!(2025-01-29 02:00:07.5 +1), false).state, State::Ok);
+    }
+
+    #[test]
     fn a_run_that_failed_since_is_told_even_if_its_mail_was_not() {
         let run = |started, exit_code, error: Option<&str>| {
             let run = LastRun { started, ended: started, exit_code, error: error.map(str::to_owned) };
             let newest = Some(backup(datetime!(2025-01-29 02:00:07), 100 * MIB, 1_000));
-            judge_facts(&Facts { stored: Ok(stored(newest)), last: None, run: Some(run), now: NOW })
+            judge_facts(&Facts { stored: Ok(stored(newest)), last: None, run: Some(run), killed: None, now: NOW })
         };
         assert_eq!(run(datetime!(2025-01-29 02:00:07.5 +1), 0, None).state, State::Ok);
         let partly = run(datetime!(2025-01-29 02:00:07.5 +1), 3, None);

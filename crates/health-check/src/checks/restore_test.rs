@@ -2,12 +2,13 @@
 //!
 //! The records stand in the store, so that a new machine knows of them; that a test could not even begin is known only here.
 
+use std::path::Path;
 use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::{Journal, LastRun, TestRecord};
 use backup_core::key::{Claim, Layout, Outcome, RecordId, Tier};
-use backup_core::process::now;
+use backup_core::process::{Killed, killed, now};
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -28,6 +29,7 @@ const LARGEST_RECORD: u64 = 1 << 20;
 pub(crate) struct Facts {
     pub(crate) tests: Result<Tests, StoreError>,
     pub(crate) run: Option<LastRun>,
+    pub(crate) killed: Option<Killed>,
     pub(crate) now: OffsetDateTime,
 }
 
@@ -40,8 +42,9 @@ pub(crate) struct Tests {
     pub(crate) passed: Option<PrimitiveDateTime>,
 }
 
-pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal) -> Facts {
-    Facts { tests: look_in_store(store, layout).await, run: journal.read("restore-test"), now: now() }
+pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal, state: &Path) -> Facts {
+    let tests = look_in_store(store, layout).await;
+    Facts { tests, run: journal.read("restore-test"), killed: killed(state, "restore-test"), now: now() }
 }
 
 async fn look_in_store(store: &Store, layout: &Layout) -> Result<Tests, StoreError> {
@@ -65,7 +68,7 @@ async fn look_in_store(store: &Store, layout: &Layout) -> Result<Tests, StoreErr
 }
 
 pub(crate) fn judge(facts: &Facts) -> Finding {
-    let Facts { tests, run, now } = facts;
+    let Facts { tests, run, killed, now } = facts;
     let tests = match tests {
         Ok(tests) => tests,
         Err(error) => {
@@ -92,6 +95,7 @@ pub(crate) fn judge(facts: &Facts) -> Finding {
     if tests.last.is_some() {
         remarks.extend(of_age(tests.passed.map(|passed| age(passed, *now))));
     }
+    remarks.extend(killed.as_ref().and_then(|killed| of_killed(killed, tests.last.as_ref().map(|(id, _)| *id))));
     remarks.extend(run.as_ref().and_then(|run| of_run(run, tests.last.as_ref().map(|(id, _)| *id))));
     Finding::new(Name::RestoreTest, remarks, figures)
 }
@@ -129,7 +133,19 @@ fn of_age(passed: Option<Duration>) -> Option<Remark> {
     }
 }
 
-/// A run that came to no record: it could not reach the store, or was killed.
+/// A test that was killed: what a later one found is told in its place.
+fn of_killed(killed: &Killed, last: Option<RecordId>) -> Option<Remark> {
+    let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > local(killed.started));
+    (killed.is_last && !recorded).then(|| {
+        let at = figures::instant(killed.started);
+        Remark::warning(
+            format!("the restore test of {at} was killed before its end, which says nothing about the backup"),
+            Advice::run("See whether memory or disk ran out (`dmesg` on the host), and test again:", "restore-test"),
+        )
+    })
+}
+
+/// A run that came to no record: it could not reach the store.
 fn of_run(run: &LastRun, last: Option<RecordId>) -> Option<Remark> {
     let started = local(run.started);
     let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > started);
@@ -158,7 +174,7 @@ mod tests {
     }
 
     fn judged(tests: Tests, run: Option<LastRun>) -> Finding {
-        judge(&Facts { tests: Ok(tests), run, now: NOW })
+        judge(&Facts { tests: Ok(tests), run, killed: None, now: NOW })
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! `disk`: there is room on the disks that the tools write to, and they may write there.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs;
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use backup_core::figures;
 use backup_core::settings::Places;
 use nix::sys::statvfs::statvfs;
-use nix::unistd::{AccessFlags, access};
 
 use crate::figure;
 use crate::finding::{Finding, Name, Remark};
@@ -21,8 +21,8 @@ pub(crate) struct Disk {
     /// Our directory on it.
     pub(crate) folder: PathBuf,
     pub(crate) usage: io::Result<Usage>,
-    /// Directories on it that may not be written to.
-    pub(crate) closed: Vec<PathBuf>,
+    /// Directories on it that cannot be written to, and why.
+    pub(crate) closed: Vec<(PathBuf, io::Error)>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,10 +35,10 @@ pub(crate) struct Usage {
 }
 
 impl Usage {
-    /// As `df` shows it: of what others than root can use.
-    fn percent(self) -> f64 {
+    /// As `df` shows it: of what others than root can use. `None`: it does not say how large it is.
+    fn percent(self) -> Option<f64> {
         let all = self.used_bytes + self.free_bytes;
-        if all == 0 { 0.0 } else { self.used_bytes as f64 * 100.0 / all as f64 }
+        (all > 0).then(|| self.used_bytes as f64 * 100.0 / all as f64)
     }
 }
 
@@ -46,6 +46,7 @@ impl Usage {
 pub(crate) fn look(places: &Places) -> Facts {
     let mut disks: BTreeMap<Option<u64>, Disk> = BTreeMap::new();
     for folder in [&places.state, &places.logs, &places.temp] {
+        let written = write_in(folder);
         let there = nearest(folder);
         let device = there.metadata().ok().map(|metadata| metadata.dev());
         let disk = disks.entry(device).or_insert_with(|| Disk {
@@ -53,14 +54,21 @@ pub(crate) fn look(places: &Places) -> Facts {
             usage: usage(there),
             closed: Vec::new(),
         });
-        if access(there, AccessFlags::W_OK | AccessFlags::X_OK).is_err() {
-            disk.closed.push(folder.clone());
+        if let Err(error) = written {
+            disk.closed.push((folder.clone(), error));
         }
     }
     disks.into_values().collect()
 }
 
-/// The directory, or the nearest above it that is there: the tools make theirs.
+/// Does what the tools do there: makes the directory, and writes a byte into it, that nobody sees. No permission and no
+/// figure says as surely whether that can be done.
+pub(super) fn write_in(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    tempfile::tempfile_in(folder)?.write_all(b"x")
+}
+
+/// The directory, or the nearest above it that is there.
 fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder)
 }
@@ -81,21 +89,14 @@ fn usage(folder: &Path) -> io::Result<Usage> {
 
 pub(crate) fn judge(disks: &Facts, most: u32) -> Finding {
     let mut remarks = Vec::new();
-    let mut fullest: f64 = 0.0;
+    let mut fullest: Option<f64> = None;
     for Disk { folder, usage, closed } in disks {
         let shown = folder.display();
         match usage {
             Ok(usage) => {
                 let percent = usage.percent();
-                fullest = fullest.max(percent);
-                let fact =
-                    format!("the disk of {shown} is {percent:.0} % full, {} are free", figures::size(usage.free_bytes));
-                if percent > f64::from(most) {
-                    let advice = "Make room, or a larger disk: logs, mails and restore tests need it. See the logs and temp checks.";
-                    remarks.push(Remark::critical(fact, advice));
-                } else {
-                    remarks.push(Remark::ok(fact));
-                }
+                fullest = percent.map(|percent| fullest.map_or(percent, |most| percent.max(most))).or(fullest);
+                remarks.push(of_room(&shown.to_string(), percent, usage.free_bytes, most));
                 if let Some(entries) = usage.entries_percent.filter(|entries| *entries > f64::from(most)) {
                     let fact = format!("the disk of {shown} has {entries:.0} % of its file entries (inodes) taken");
                     remarks.push(Remark::critical(fact, "Delete small files that are not needed."));
@@ -106,13 +107,34 @@ pub(crate) fn judge(disks: &Facts, most: u32) -> Finding {
                 remarks.push(Remark::critical(fact, "See whether it is mounted, and well."));
             }
         }
-        for folder in closed {
-            let fact = format!("{} cannot be written to", folder.display());
-            let advice = "Give it to the user that the tools run as (BACKUP_USER), or mount it for writing.";
+        for (folder, error) in closed {
+            let fact = format!("{} cannot be written to: {error}", folder.display());
+            let advice = match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                    "Make room there: logs, mails and restore tests need it."
+                }
+                _ => "Give it to the user that the tools run as (BACKUP_USER), or mount it for writing.",
+            };
             remarks.push(Remark::critical(fact, advice));
         }
     }
-    Finding::new(Name::Disk, remarks, vec![figure::DISK_USED.is(fullest / 100.0)])
+    let figures = fullest.map(|percent| figure::DISK_USED.is(percent / 100.0));
+    Finding::new(Name::Disk, remarks, figures.into_iter().collect())
+}
+
+fn of_room(shown: &str, percent: Option<f64>, free_bytes: u64, most: u32) -> Remark {
+    let Some(percent) = percent else {
+        let fact = format!("the disk of {shown} does not say how large it is, so that nobody knows how full");
+        return Remark::warning(fact, "See what is mounted there: it is no ordinary disk.");
+    };
+    let fact = format!("the disk of {shown} is {percent:.0} % full, {} are free", figures::size(free_bytes));
+    if percent > f64::from(most) {
+        let advice =
+            "Make room, or a larger disk: logs, mails and restore tests need it. See the logs and temp checks.";
+        Remark::critical(fact, advice)
+    } else {
+        Remark::ok(fact)
+    }
 }
 
 #[cfg(test)]
@@ -142,8 +164,18 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_written_is_a_fault_whatever_room_there_is() {
         let usage = Ok(Usage { used_bytes: 1, free_bytes: 99, entries_percent: None });
-        let closed = vec!["/backup/logs".into()];
+        let closed = vec![("/backup/logs".into(), io::Error::other("no"))];
         let finding = judge(&vec![Disk { folder: "/backup/state".into(), usage, closed }], 90);
-        assert_eq!((finding.state, finding.fact.as_str()), (State::Critical, "/backup/logs cannot be written to"));
+        assert_eq!((finding.state, finding.fact.as_str()), (State::Critical, "/backup/logs cannot be written to: no"));
+    }
+
+    #[test]
+    fn a_disk_that_does_not_say_how_large_it_is_is_not_an_empty_one() {
+        let usage = Ok(Usage { used_bytes: 0, free_bytes: 0, entries_percent: None });
+        let finding = judge(&vec![Disk { folder: "/backup/state".into(), usage, closed: Vec::new() }], 90);
+        assert_eq!((finding.state, finding.figures.len()), (State::Warning, 0));
+        let places = |folder: &str| Places { logs: folder.into(), temp: folder.into(), state: folder.into() };
+        let finding = judge(&look(&places("/proc/nowhere/state")), 90);
+        assert_eq!((finding.state, finding.figures.len()), (State::Critical, 0), "{}", finding.fact);
     }
 }

@@ -137,10 +137,15 @@ impl SmtpError {
         matches!(self, Self::Refused { permanent: false, .. } | Self::Broken { .. })
     }
 
+    /// Whether it came after the server had let us in: another mail may fare better.
+    pub(in crate::mail) fn is_about_the_mail(&self) -> bool {
+        matches!(self.stage(), Stage::Sender | Stage::Recipient | Stage::Accept)
+    }
+
     /// Whether the server will never take this mail, as opposed to not talking to us at all: that can be mended, and the
     /// mail waits until it is.
     pub(in crate::mail) fn refuses_the_mail(&self) -> bool {
-        matches!(self, Self::Refused { stage: Stage::Sender | Stage::Recipient | Stage::Accept, permanent: true, .. })
+        self.is_about_the_mail() && matches!(self, Self::Refused { permanent: true, .. })
     }
 
     /// What to check, as full sentences.

@@ -1,9 +1,7 @@
 //! The schedule: Debian's own cron, in its own time, starts each job, which finds everything that it needs.
 
-use std::time::Duration;
-
 use crate::engine::wait_until;
-use crate::site::{NEXT_MINUTE, Site};
+use crate::site::{PATIENCE, Site};
 
 /// Everything that a shell, a YAML file or cron itself would trip over.
 const ODD: &str = "a b\t'c' \"d\" $e ${f} `g` $(h) \\ % # ; & | * ? ~ = é \u{1}\nMAILTO=root\n";
@@ -17,12 +15,12 @@ fn cron_runs_every_job_of_the_image_as_backup_with_the_variables_of_the_containe
     let seen = "* * * * * root container job sh -c 'id -un >/backup/temp/user; env -0 >/backup/temp/seen'\n";
     site.crontab(&(every_minute.collect::<String>() + seen)).env("ODD", ODD).env("TZ", "Asia/Kathmandu").up();
 
-    wait_until(NEXT_MINUTE, || site.backups().len() >= 2, || format!("a backup by cron:\n{}", site.log()));
+    wait_until(PATIENCE, || site.backups().len() >= 2, || format!("a backup by cron:\n{}", site.log()));
     for job in ["cleanup: ", "restore-test: ", "health: ", "backup: "] {
-        site.wait_for_log(job, NEXT_MINUTE);
+        site.wait_for_log(job, PATIENCE);
     }
     wait_until(
-        NEXT_MINUTE,
+        PATIENCE,
         || site.exec(&["test", "-s", "/backup/state/status"]).code == Some(0),
         || format!("logrotate left no note of itself:\n{}", site.log()),
     );
@@ -49,11 +47,10 @@ fn cron_runs_every_job_of_the_image_as_backup_with_the_variables_of_the_containe
 fn a_night_that_was_missed_is_caught_up_and_one_that_was_not_is_left_alone() {
     let mut site = Site::new();
     site.up();
-    site.wait_for_log("backup: ", Duration::from_mins(1));
-    wait_until(Duration::from_mins(1), || site.backups().len() == 1, || "the first backup".to_owned());
+    site.wait_for_first_backup();
 
     site.compose(&["restart", "backup"]).succeeds();
-    site.wait_for_log("no backup is due", Duration::from_mins(1));
+    site.wait_for_log("no backup is due", PATIENCE);
     assert_eq!(site.backups().len(), 1);
 
     // The host was off for two days.
@@ -62,9 +59,5 @@ fn a_night_that_was_missed_is_caught_up_and_one_that_was_not_is_left_alone() {
     site.store.remove(&key);
     site.store.seed("db-backups/daily/2025/01/29/eleganttex_backup_20250129_020000.sql.gz", &bytes);
     site.compose(&["restart", "backup"]).succeeds();
-    wait_until(
-        Duration::from_mins(1),
-        || site.backups().len() == 2,
-        || format!("the backup of the missed night:\n{}", site.log()),
-    );
+    wait_until(PATIENCE, || site.backups().len() == 2, || format!("the backup of the missed night:\n{}", site.log()));
 }
