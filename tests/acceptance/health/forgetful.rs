@@ -36,7 +36,6 @@ fn none_of_the_directories_can_be_written() {
         let closed = sandbox.home().join("no-directory").join(folder).display().to_string();
         sandbox.env(name, &closed);
     }
-    std::fs::create_dir(sandbox.home().join("tmp")).unwrap();
     let tmp = sandbox.home().join("tmp").display().to_string();
     sandbox.env("TMPDIR", &tmp);
     for _ in 0..3 {

@@ -333,7 +333,10 @@ mod tests {
         for is_last in [true, false] {
             let lost = killed(datetime!(2025-01-29 11:00 +1), is_last);
             assert_eq!(lost.state, State::Warning);
-            assert_eq!(lost.fact, "the backup of 2025-01-29 11:00:00 was killed before its end and is not there");
+            assert_eq!(
+                lost.fact,
+                "the backup of Wed 2025-01-29 11:00:00 +01:00 was killed before its end and is not there"
+            );
         }
         let late = killed(datetime!(2025-01-29 02:00:07.5 +1), true);
         assert!(late.fact.ends_with("was killed after it had been stored"), "{}", late.fact);
