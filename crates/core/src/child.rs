@@ -20,7 +20,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-pub use confinement::Confinement;
+pub use confinement::{Confinement, Seal};
 
 /// What a program that failed may say: enough for a person, not enough to fill a mail.
 const LAST_WORDS_BYTES: usize = 4096;

@@ -28,7 +28,7 @@ use crate::footer::{DumpFacts, Footer, FooterError};
 use crate::gzip;
 use crate::postgres::{Client, PostgresError, RestoreStream};
 use crate::process::Progress;
-use crate::sql_scan::{ScanError, Scanned, Scanner};
+use crate::sql_scan::{LONGEST_KEY, ScanError, Scanned, Scanner};
 use crate::store::{Download, StoreError};
 
 /// Bytes of the dump that are scanned and handed on at a time.
@@ -124,6 +124,15 @@ pub enum ReadError {
         /// What differs, the first of it.
         differences: Vec<String>,
     },
+    /// It holds what this `psql` might take for a command.
+    #[error(
+        "the dump holds the word \\unrestrict in its data, and psql before {mended} can be made to run a shell command that stands \
+         behind it (CVE-2026-18408)"
+    )]
+    HiddenCommand {
+        /// The release that cannot.
+        mended: String,
+    },
     /// `psql` refused it.
     #[error(transparent)]
     Restore(#[from] PostgresError),
@@ -165,7 +174,8 @@ pub async fn read(
 ) -> Result<Whole, ReadError> {
     let (compressed, for_decoder) = mpsc::channel(2);
     let (chunks, mut for_psql) = mpsc::channel::<Vec<u8>>(CHUNKS_WAITING);
-    let reading = tokio::task::spawn_blocking(move || decode(Received::new(for_decoder), &chunks));
+    let weak_psql = restore.as_ref().and_then(|psql| psql.obeys_hidden_commands().map(str::to_owned));
+    let reading = tokio::task::spawn_blocking(move || decode(Received::new(for_decoder), &chunks, weak_psql));
 
     let feed = pass_on(input, compressed);
     let restore = async {
@@ -210,9 +220,10 @@ struct Decoded {
     footer: Option<Footer>,
 }
 
-fn decode(compressed: Received, psql: &mpsc::Sender<Vec<u8>>) -> Result<Decoded, ReadError> {
+fn decode(compressed: Received, psql: &mpsc::Sender<Vec<u8>>, weak_psql: Option<String>) -> Result<Decoded, ReadError> {
+    let mut hidden = weak_psql.map(|mended| (Word::new(br"\unrestrict"), mended));
     let mut decoder = gzip::reader(compressed);
-    let mut scanner = Scanner::new();
+    let mut scanner = Scanner::fenced();
     let mut held = Vec::new();
     let (mut position, mut ended) = (0u64, false);
     while !ended {
@@ -224,12 +235,17 @@ fn decode(compressed: Received, psql: &mpsc::Sender<Vec<u8>>) -> Result<Decoded,
         ended = read < CHUNK_BYTES;
         chunk.truncate(carried + read);
         if !ended {
-            held = chunk.split_off(chunk.len() - begun_transaction(&chunk));
+            held = chunk.split_off(chunk.len() - begun_line(&chunk));
         }
         scanner.push(&chunk)?;
-        for range in scanner.transactions() {
+        for range in scanner.left_out() {
             let at = |byte: u64| byte.saturating_sub(position) as usize;
             chunk[at(range.start)..at(range.end)].fill(b' ');
+        }
+        if let Some((word, mended)) = &mut hidden
+            && word.is_in(&chunk)
+        {
+            return Err(ReadError::HiddenCommand { mended: mended.clone() });
         }
         position += chunk.len() as u64;
         // psql has ended, and whoever feeds it knows why: nothing more is wanted.
@@ -262,11 +278,40 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// How many bytes at the end of the chunk may be the beginning of a `BEGIN;` or `COMMIT;`, which has to be seen as a whole.
-fn begun_transaction(chunk: &[u8]) -> usize {
+/// How many bytes at the end of the chunk may be the beginning of what is left out and has to be seen as a whole: `BEGIN;`,
+/// `COMMIT;`, `\\restrict KEY`, `\\unrestrict KEY`.
+fn begun_line(chunk: &[u8]) -> usize {
     let line = memchr::memrchr(b'\n', chunk).map_or(chunk, |newline| &chunk[newline + 1..]);
-    let begun = [&b"BEGIN;"[..], b"COMMIT;"].iter().any(|word| line.len() < word.len() && word.starts_with(line));
-    if begun { line.len() } else { 0 }
+    let word_begun = |word: &[u8]| line.len() < word.len() && word.starts_with(line);
+    let key_begun = |word: &[u8]| line.starts_with(word) && line.len() < word.len() + LONGEST_KEY;
+    let commands = [&br"\restrict "[..], br"\unrestrict "];
+    let begun = [&b"BEGIN;"[..], b"COMMIT;"].into_iter().chain(commands).any(word_begun);
+    if begun || commands.into_iter().any(key_begun) { line.len() } else { 0 }
+}
+
+/// A word that is looked for in a stream, wherever its chunks end.
+struct Word {
+    word: &'static [u8],
+    /// The end of what came before, shorter than the word.
+    before: Vec<u8>,
+}
+
+impl Word {
+    fn new(word: &'static [u8]) -> Self {
+        Self { word, before: Vec::new() }
+    }
+
+    fn is_in(&mut self, chunk: &[u8]) -> bool {
+        let most = self.word.len() - 1;
+        self.before.extend_from_slice(&chunk[..chunk.len().min(most)]);
+        let found = [&self.before, chunk].into_iter().any(|bytes| memchr::memmem::find(bytes, self.word).is_some());
+        if chunk.len() >= most {
+            self.before = chunk[chunk.len() - most..].to_vec();
+        } else {
+            self.before.drain(..self.before.len().saturating_sub(most));
+        }
+        found
+    }
 }
 
 /// The stored bytes as the decoder reads them.
@@ -300,7 +345,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_beginning_of_a_transaction_is_held_back_until_it_is_whole() {
+    fn a_word_is_found_wherever_the_chunks_end() {
+        for (text, there) in [("a\\unrestrict b", true), ("a\\unrestric b", false)] {
+            for size in 1..text.len() {
+                let mut word = Word::new(br"\unrestrict");
+                let found = text.as_bytes().chunks(size).filter(|chunk| word.is_in(chunk)).count();
+                assert_eq!(found > 0, there, "{text} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_what_is_left_out_is_held_back_until_it_is_whole() {
         for (chunk, held) in [
             ("", 0),
             ("\n", 0),
@@ -310,8 +366,14 @@ mod tests {
             ("x\nBEGIN;\nCOMMIT", 6),
             ("x BEGIN", 0),
             ("\nBEGAN", 0),
+            ("x\n\\", 1),
+            ("x\n\\restrict", 9),
+            ("\\unrestrict Key", 15),
+            ("\\unrestrict Key\n", 0),
+            ("\\restricted", 0),
+            ("\\.", 0),
         ] {
-            assert_eq!(begun_transaction(chunk.as_bytes()), held, "{chunk:?}");
+            assert_eq!(begun_line(chunk.as_bytes()), held, "{chunk:?}");
         }
     }
 }

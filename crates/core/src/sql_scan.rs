@@ -6,7 +6,8 @@
 //!
 //! The same scanner reads a stored backup, and hands back the footer that follows the dump there. It refuses what reaches out of
 //! the database that is restored (`\\connect`, `\\!`, `COPY … FROM PROGRAM`) before the line or statement is complete for whoever is
-//! fed with the same chunks afterwards, and tells where transactions begin and end, so that a restore can be one.
+//! fed with the same chunks afterwards, and tells where transactions begin and end, so that a restore can be one. Where a dump is going to
+//! be restored, [`Scanner::fenced`] lets nothing pass but what `pg_dump` writes.
 //!
 //! It refuses to guess: outside of COPY blocks it reads SQL as `psql` does, because a function may hold the text of a COPY
 //! block or of the end marker. Comments are believed only for the names of objects, the versions and the end
@@ -39,6 +40,7 @@
 //! | any other statement | the definition of the object whose comment stands above it |
 
 mod error;
+mod fence;
 mod inventory;
 mod large_object;
 mod lexer;
@@ -65,6 +67,9 @@ const END_MARKER: &[u8] = b" PostgreSQL database dump complete";
 /// Room for the footer of a database with a million objects.
 const FOOTER_LIMIT: usize = 256 * 1024 * 1024;
 
+/// No key of `\\restrict` is longer: `pg_dump` makes them of 63 letters and digits.
+pub(crate) const LONGEST_KEY: usize = 128;
+
 /// Reads one dump.
 pub struct Scanner {
     lexer: Lexer,
@@ -78,8 +83,10 @@ pub struct Scanner {
     end: Option<u64>,
     footer: Vec<u8>,
     footer_start: Option<u64>,
-    /// Where the last chunk holds `BEGIN;` and `COMMIT;`.
-    transactions: Vec<Range<u64>>,
+    /// Where the last chunk holds what a restore leaves out.
+    left_out: Vec<Range<u64>>,
+    /// Whether only what `pg_dump` writes may pass.
+    fenced: bool,
 }
 
 /// What a whole stream held.
@@ -109,8 +116,15 @@ impl Scanner {
             end: None,
             footer: Vec::new(),
             footer_start: None,
-            transactions: Vec::new(),
+            left_out: Vec::new(),
+            fenced: false,
         }
+    }
+
+    /// For a dump that is going to be restored: lets only pass what `pg_dump` writes, and nothing that `psql` might read in another way
+    /// than it is read here.
+    pub fn fenced() -> Self {
+        Self { lexer: Lexer::strict(), fenced: true, ..Self::new() }
     }
 
     /// Digests the rows of each table with the columns in the order that these facts give, if the dump has the same columns in
@@ -123,12 +137,19 @@ impl Scanner {
 
     /// Reads the next chunk. After an error, the stream is no dump, and nothing more needs to be pushed.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), ScanError> {
-        self.transactions.clear();
+        self.left_out.clear();
+        if self.fenced && memchr::memchr(0, bytes).is_some() {
+            // psql reads lines as C does.
+            return Err(self.odd("a zero byte"));
+        }
         let mut rest = bytes;
         while !rest.is_empty() {
             let used = match &mut self.rows {
                 Some(rows) => {
                     let (used, ended) = rows.read(rest);
+                    if rows.line_went_on {
+                        return Err(self.odd("more on the line where a statement ended"));
+                    }
                     if ended {
                         self.inventory.close_rows(rows);
                         self.rows = None;
@@ -143,10 +164,11 @@ impl Scanner {
         Ok(())
     }
 
-    /// Where in the stream the last chunk held `BEGIN;` and `COMMIT;`, which `pg_dump` writes around large objects. One of which the
-    /// beginning came in an earlier chunk begins there.
-    pub fn transactions(&self) -> &[Range<u64>] {
-        &self.transactions
+    /// Where in the stream the last chunk held what a restore leaves out, because it does the same for the whole of it: `BEGIN;` and
+    /// `COMMIT;`, which `pg_dump` writes around large objects, `\\restrict KEY` and `\\unrestrict KEY`. One of which the beginning
+    /// came in an earlier chunk begins there.
+    pub fn left_out(&self) -> &[Range<u64>] {
+        &self.left_out
     }
 
     /// Bytes of the dump so far, the footer not counted.
@@ -192,12 +214,21 @@ impl Scanner {
             None => {}
             Some(Event::Comment) => self.comment()?,
             Some(Event::MetaCommand) => self.meta_command()?,
+            Some(Event::Odd(what)) => return Err(self.odd(what)),
             Some(Event::Statement) => {
+                if self.fenced {
+                    self.check_fence()?;
+                }
                 match self.inventory.statement(&self.lexer.statement)? {
-                    Meaning::Rows(rows) => self.rows = Some(rows),
+                    Meaning::Rows(rows) => {
+                        self.rows = Some(rows);
+                        self.lexer.start_over();
+                        self.lexer.line_was_read();
+                        return Ok(used);
+                    }
                     Meaning::BackslashEscapes(escapes) => self.lexer.backslash_escapes = escapes,
                     Meaning::Transaction => {
-                        self.transactions.push(self.position - self.lexer.statement.len() as u64..self.position);
+                        self.left_out.push(self.position - self.lexer.statement.len() as u64..self.position);
                     }
                     Meaning::Other => {}
                 }
@@ -205,6 +236,20 @@ impl Scanner {
             }
         }
         Ok(used)
+    }
+
+    /// A statement that is cut is only known by its beginning: enough for a long definition, not for what is carried out.
+    fn check_fence(&self) -> Result<(), ScanError> {
+        let statement = &self.lexer.statement;
+        let tokens = statement.tokens();
+        if statement.is_cut() && tokens.begin_with(&["select"]) {
+            return Err(ScanError::StatementTooLong { object: self.inventory.current_object().cloned() });
+        }
+        if fence::permits(tokens) { Ok(()) } else { Err(self.inventory.reaches_out(statement.text())) }
+    }
+
+    fn odd(&self, what: &'static str) -> ScanError {
+        ScanError::Odd { what, object: self.inventory.current_object().cloned() }
     }
 
     fn comment(&mut self) -> Result<(), ScanError> {
@@ -236,18 +281,23 @@ impl Scanner {
     fn meta_command(&mut self) -> Result<(), ScanError> {
         let line = self.lexer.line.trim_ascii();
         let given_back = line.strip_prefix(b"unrestrict ");
+        // The backslash and the end of the line are not in it.
+        let whole = self.position - self.lexer.line.len() as u64 - 2..self.position - 1;
         if given_back.is_some() && given_back == self.restricted.as_deref() {
             self.restricted = None;
+            self.left_out.push(whole);
             return Ok(());
         }
         if let Some(end) = self.end {
             return Err(ScanError::TextAfterEnd { end });
         }
-        let key = line.strip_prefix(b"restrict ").filter(|key| key.iter().all(u8::is_ascii_alphanumeric));
+        let is_key = |key: &&[u8]| (1..=LONGEST_KEY).contains(&key.len()) && key.iter().all(u8::is_ascii_alphanumeric);
+        let key = line.strip_prefix(b"restrict ").filter(is_key);
         if key.is_none() || self.restricted.is_some() || !self.lexer.statement.is_empty() {
             return Err(self.inventory.reaches_out(&[b"\\", line].concat()));
         }
         self.restricted = key.map(<[u8]>::to_vec);
+        self.left_out.push(whole);
         Ok(())
     }
 }

@@ -83,6 +83,12 @@ impl From<ReadError> for Verdict {
             ReadError::File { .. } | ReadError::Footer(FooterError::OtherFormat { .. }) => {
                 Self::Inconclusive { why, hint: None }
             }
+            ReadError::HiddenCommand { mended } => Self::Inconclusive {
+                why,
+                hint: Some(format!(
+                    "Update PostgreSQL's programs on this machine to {mended} or later, and test again."
+                )),
+            },
             ReadError::Restore(error) => restore_failed(error),
             ReadError::Store(_)
             | ReadError::Gzip { .. }
@@ -125,7 +131,7 @@ impl From<PostgresError> for Verdict {
 /// What `psql` says of a restore that it stopped.
 fn restore_failed(error: &PostgresError) -> Verdict {
     match error {
-        PostgresError::NotRestored { said, no_connection: false, .. } if !is_of_this_machine(said) => {
+        PostgresError::NotRestored { said, in_the_script: true, .. } if !is_of_this_machine(said) => {
             Verdict::failed(format!("the backup does not restore: {}", chain(error)))
         }
         _ => Verdict::Inconclusive {

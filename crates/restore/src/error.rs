@@ -110,6 +110,7 @@ impl Error {
             source @ (ReadError::Gzip { .. }
             | ReadError::Dump(_)
             | ReadError::Footer(_)
+            | ReadError::HiddenCommand { .. }
             | ReadError::NotItsFooter { .. }) => Self::NotWhole { address: address.to_owned(), source },
         }
     }

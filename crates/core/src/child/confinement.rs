@@ -7,6 +7,7 @@
 //!
 //! This is the second fence. The first is the [`Scanner`](crate::sql_scan::Scanner), which refuses what no dump holds.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,48 @@ const LOADERS: [&str; 4] = [
     "/lib/ld-musl-x86_64.so.1",
     "/lib/ld-musl-aarch64.so.1",
 ];
+
+/// What the kernel keeps a sealed program from. An old kernel knows less, and one without Landlock nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// Files outside of its directory, and programs.
+    pub files: bool,
+    /// TCP connections.
+    pub network: bool,
+    /// Signals to other processes.
+    pub signals: bool,
+}
+
+impl Seal {
+    /// What this kernel does.
+    fn of_this_kernel() -> Self {
+        let asked = || Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        let known = |rules: Result<Ruleset, RulesetError>| rules.and_then(Ruleset::create).is_ok();
+        Self {
+            files: known(asked().handle_access(AccessFs::from_all(ABI::V1))),
+            network: known(asked().handle_access(AccessNet::from_all(ABI::V4))),
+            signals: known(asked().scope(Scope::Signal)),
+        }
+    }
+}
+
+impl fmt::Display for Seal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.files {
+            return f.write_str(
+                "by its own user only: this kernel has no Landlock, or the container does not let it be used",
+            );
+        }
+        let open = match (self.network, self.signals) {
+            (true, true) => {
+                return f.write_str("from all files, programs, connections and processes but its own (Landlock)");
+            }
+            (true, false) => "signals",
+            (false, _) => "connections or signals",
+        };
+        write!(f, "from all files and programs but its own (Landlock); this kernel is too old to keep it from {open}")
+    }
+}
 
 /// Where a program runs, as whom, and what it may do there.
 #[derive(Debug, Clone)]
@@ -70,8 +113,15 @@ impl Confinement {
 
     /// Whether this kernel can keep a program from anything (Linux 5.13, and Landlock not left out).
     pub fn is_possible() -> bool {
-        let asked = Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
-        asked.handle_access(AccessFs::Execute).and_then(Ruleset::create).is_ok()
+        Seal::of_this_kernel().files
+    }
+
+    /// What of that this kernel sees to.
+    pub fn seal(&self) -> Seal {
+        if self.programs.is_empty() {
+            return Seal { files: false, network: false, signals: false };
+        }
+        Seal::of_this_kernel()
     }
 
     /// The only place where it may write.
@@ -185,5 +235,14 @@ mod tests {
             assert!(sealed(&["/usr/bin/env", "--version"]).await);
             assert!(!sealed(&["/bin/sh", "-c", "true"]).await);
         }
+    }
+
+    #[test]
+    fn what_the_kernel_does_not_keep_is_said() {
+        let words = |files, network, signals| Seal { files, network, signals }.to_string();
+        assert!(words(true, true, true).ends_with("but its own (Landlock)"));
+        assert!(words(true, true, false).ends_with("too old to keep it from signals"));
+        assert!(words(true, false, false).ends_with("too old to keep it from connections or signals"));
+        assert!(words(false, false, false).contains("no Landlock"));
     }
 }

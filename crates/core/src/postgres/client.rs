@@ -153,6 +153,11 @@ impl Client {
         self
     }
 
+    /// Whether the kernel keeps its programs inside of a directory.
+    pub fn is_sealed(&self) -> bool {
+        self.confinement.as_ref().is_some_and(|confinement| confinement.seal().files)
+    }
+
     /// The version of `psql`.
     pub fn psql_version(&self) -> &Version {
         &self.psql.version

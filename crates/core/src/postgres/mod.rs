@@ -97,8 +97,8 @@ pub enum PostgresError {
         said: String,
         /// What it had taken by then.
         bytes: u64,
-        /// The connection to the server went bad.
-        no_connection: bool,
+        /// A statement of the dump failed; anything else is a matter of the machine.
+        in_the_script: bool,
     },
     /// `pg_dump` sent nothing for too long.
     #[error("pg_dump sent nothing for {}s, after {bytes} bytes: it was stopped", limit.as_secs())]

@@ -9,6 +9,18 @@ use super::Version;
 /// The first release of each major version that does not. Older major versions get no more releases.
 const MENDED: [(u32, u32); 5] = [(14, 24), (15, 19), (16, 15), (17, 11), (18, 6)];
 
+/// The first release of each major version that knows `\restrict`.
+const RESTRICTING: [(u32, u32); 6] = [(13, 22), (14, 19), (15, 14), (16, 10), (17, 6), (18, 0)];
+
+/// Whether this version of `psql` can be kept from obeying commands in what it reads (`\restrict`).
+pub(super) fn restricts(psql: &Version) -> bool {
+    let newest = RESTRICTING[RESTRICTING.len() - 1].0;
+    match RESTRICTING.iter().find(|(major, _)| *major == psql.major) {
+        Some((_, minor)) => psql.minor().is_some_and(|has| has >= *minor),
+        None => psql.major > newest,
+    }
+}
+
 /// The release to update to, where this version of `psql` runs such commands.
 pub fn mended_psql(psql: &Version) -> Option<String> {
     let (oldest, newest) = (MENDED[0], MENDED[MENDED.len() - 1]);
@@ -24,6 +36,21 @@ pub fn mended_psql(psql: &Version) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_restricts_since_the_release_that_brought_it() {
+        for (version, restricting) in [
+            ("15.13", false),
+            ("15.14", true),
+            ("12.22", false),
+            ("13.22", true),
+            ("18.0", true),
+            ("18beta1", false),
+            ("19beta1", true),
+        ] {
+            assert_eq!(restricts(&Version::parse(version).unwrap()), restricting, "{version}");
+        }
+    }
 
     #[test]
     fn a_version_is_weak_until_the_release_that_mends_it() {

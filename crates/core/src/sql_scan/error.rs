@@ -69,6 +69,17 @@ pub enum ScanError {
         /// The object that it stands among.
         object: Option<ObjectName>,
     },
+    /// The dump holds what `psql` might read otherwise than it was checked.
+    #[error(
+        "the dump holds {what}{}, which pg_dump never writes and which psql might read in another way than it was checked",
+        place(.object.as_ref())
+    )]
+    Odd {
+        /// What.
+        what: &'static str,
+        /// The object that it stands among.
+        object: Option<ObjectName>,
+    },
     /// A statement that must be understood is longer than any that PostgreSQL writes.
     #[error("a statement{} is too long to be understood: pg_dump writes none like it", place(.object.as_ref()))]
     StatementTooLong {

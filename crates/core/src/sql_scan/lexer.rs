@@ -3,6 +3,10 @@
 //! Follows `psqlscan.l` of PostgreSQL: nested block comments, dollar quotes with any tag, `E''` strings, plain strings
 //! under `standard_conforming_strings = off`, semicolons inside parentheses and inside `BEGIN ATOMIC … END` of a function.
 //!
+//! A strict lexer reads only what `pg_dump` writes. Where `psql`, which reads line by line, could see another beginning or end than
+//! is seen here, it does not follow `psql` into its last corner: it takes it for odd, and whoever reads a dump in order to restore it
+//! stops there.
+//!
 //! It reads bytes, not characters. That is right for every encoding that a server can have, because in those no byte of a
 //! multibyte character is below 0x80. The encodings where one can be a backslash (SJIS, BIG5, GBK, UHC, JOHAB, GB18030,
 //! `SHIFT_JIS_2004`) exist only for clients; the scanner refuses a dump in one of them.
@@ -25,6 +29,8 @@ pub(super) enum Event {
     Comment,
     /// A backslash command of `psql`, in [`Lexer::line`], without its backslash. It may stand inside of a statement.
     MetaCommand,
+    /// Something that no dump holds, in words; only where the lexer is strict.
+    Odd(&'static str),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +97,16 @@ pub(super) struct Lexer {
     nesting: Nesting,
     /// After an `E''` string: whether a newline was seen, which makes the next string a part of it.
     continues: Option<bool>,
+    strict: bool,
+    odd: Option<&'static str>,
+    /// Strict: a statement ended, and so must its line.
+    line_must_end: bool,
+    /// Whether nothing but space came since a text in quotes.
+    after_text: bool,
+    /// Right after a colon that may begin the name of a variable of `psql`.
+    after_colon: bool,
+    /// The word or quoted name follows such a colon.
+    may_be_variable: bool,
 }
 
 impl Lexer {
@@ -107,7 +123,18 @@ impl Lexer {
             parentheses: 0,
             nesting: Nesting::default(),
             continues: None,
+            strict: false,
+            odd: None,
+            line_must_end: false,
+            after_text: false,
+            after_colon: false,
+            may_be_variable: false,
         }
+    }
+
+    /// Takes for odd what no dump holds.
+    pub(super) fn strict() -> Self {
+        Self { strict: true, ..Self::new() }
     }
 
     /// Whether the text so far ends between two statements, at the end of a line.
@@ -126,6 +153,20 @@ impl Lexer {
         self.parentheses = 0;
         self.nesting = Nesting::default();
         self.continues = None;
+        self.after_text = false;
+        self.after_colon = false;
+        self.line_must_end = self.strict;
+    }
+
+    /// After the line of the statement, which another read to its end.
+    pub(super) fn line_was_read(&mut self) {
+        self.line_must_end = false;
+    }
+
+    fn odd(&mut self, what: &'static str) {
+        if self.strict {
+            self.odd.get_or_insert(what);
+        }
     }
 
     /// Reads until something comes to its end, and says how many bytes that took. Without an event, it took them all.
@@ -134,6 +175,7 @@ impl Lexer {
         while at < bytes.len() {
             let (used, event) = self.step(&bytes[at..]);
             at += used;
+            let event = self.odd.map(Event::Odd).or(event);
             if event.is_some() {
                 return (at, event);
             }
@@ -166,8 +208,25 @@ impl Lexer {
 
     fn code(&mut self, bytes: &[u8]) -> (usize, Option<Event>) {
         let first = bytes[0];
+        if self.line_must_end {
+            match first {
+                b'\n' => self.line_must_end = false,
+                b'\r' => {}
+                _ => self.odd("more on the line where a statement ended"),
+            }
+        }
+        let after_colon = std::mem::take(&mut self.after_colon);
         if is_space(first) {
             return (self.skip_space(bytes), None);
+        }
+        let after_text = std::mem::take(&mut self.after_text);
+        self.may_be_variable = after_colon;
+        match first {
+            0..b' ' | 0x7f => self.odd("a control character"),
+            b'\'' if after_text => self.odd("two texts in a row"),
+            b'\'' | b'{' if after_colon => self.odd("a variable of psql"),
+            b':' => self.after_colon = !after_colon,
+            _ => {}
         }
         match first {
             b'-' => self.state = State::Dash,
@@ -203,7 +262,12 @@ impl Lexer {
 
     /// Space before a statement is no part of it.
     fn skip_space(&mut self, bytes: &[u8]) -> usize {
-        let used = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
+        // The line of a statement that ended is looked at byte by byte.
+        let most = if self.line_must_end { 1 } else { bytes.len() };
+        let used = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len()).min(most);
+        if bytes[..used].iter().any(|byte| matches!(byte, 0x0b | 0x0c)) {
+            self.odd("a control character");
+        }
         if !self.statement.is_empty() {
             self.statement.extend(&bytes[..used]);
         }
@@ -222,6 +286,9 @@ impl Lexer {
 
     fn symbol(&mut self, byte: u8) {
         self.continues = None;
+        if byte == b';' {
+            self.check_nesting();
+        }
         match byte {
             b'(' => self.parentheses += 1,
             b')' => self.parentheses = self.parentheses.saturating_sub(1),
@@ -230,6 +297,13 @@ impl Lexer {
         let start = self.statement.len();
         self.statement.extend(&[byte]);
         self.statement.token(Kind::Symbol, start);
+    }
+
+    /// At a semicolon.
+    fn check_nesting(&mut self) {
+        if self.parentheses == 0 && self.nesting.puzzles_psql() {
+            self.odd("a routine whose end psql does not find, because something in it is called BEGIN or END");
+        }
     }
 
     fn in_word(&mut self, bytes: &[u8], start: usize) -> usize {
@@ -245,22 +319,51 @@ impl Lexer {
             self.word_len += 1;
         }
         let Some(next) = bytes.get(used) else { return used };
+        self.check_word(start, *next);
         let word = self.word.get(..self.word_len).unwrap_or_default();
         if *next == b'\'' && word == b"e" {
             self.statement.extend(&[*next]);
             self.state = State::Quoted { start, quote: b'\'', escapes: true };
             return used + 1;
         }
-        if self.parentheses == 0 {
-            self.nesting.word(word);
+        if !first.is_ascii_digit() {
+            self.nesting.word(word, self.parentheses > 0);
         }
         self.statement.token(Kind::Word, start);
         self.state = State::Code;
         used
     }
 
+    /// Where a word ends, before `next`.
+    fn check_word(&mut self, start: usize, next: u8) {
+        if !self.strict {
+            return;
+        }
+        let word = self.word.get(..self.word_len).unwrap_or_default();
+        let number = word.first().is_some_and(u8::is_ascii_digit) || (word.is_empty() && self.word[0].is_ascii_digit());
+        if number {
+            let digits = self.statement.text().get(start..).unwrap_or_default();
+            let exponent = digits.iter().position(|byte| !byte.is_ascii_digit()).map(|at| &digits[at..]);
+            let plain = exponent.is_none_or(|rest| {
+                matches!(rest.first(), Some(b'e' | b'E')) && rest[1..].iter().all(u8::is_ascii_digit)
+            });
+            if !plain || matches!(next, b'\'' | b'"' | b'$' | b'&') {
+                self.odd("a number that runs into something else");
+            }
+        } else if word == b"u" && next == b'&' {
+            self.odd("a text with Unicode escapes");
+        } else if matches!(word, b"b" | b"x") && next == b'\'' && self.backslash_escapes {
+            self.odd("a bit string among texts with backslashes");
+        } else if self.may_be_variable && is_psql_variable(self.statement.text().get(start..).unwrap_or_default()) {
+            self.odd("a variable of psql");
+        }
+    }
+
     fn after_dash(&mut self, next: u8) -> usize {
         if next == b'-' {
+            if !self.statement.is_empty() {
+                self.odd("a comment inside of a statement");
+            }
             self.line.clear();
             self.state = State::LineComment;
             return 1;
@@ -272,6 +375,7 @@ impl Lexer {
 
     fn after_slash(&mut self, next: u8) -> usize {
         if next == b'*' {
+            self.odd("a block comment");
             self.state = State::BlockComment { depth: 1, last: 0 };
             return 1;
         }
@@ -284,7 +388,7 @@ impl Lexer {
     fn in_line(&mut self, bytes: &[u8], event: Event) -> (usize, Option<Event>) {
         let end = match event {
             Event::MetaCommand => memchr::memchr(b'\n', bytes),
-            Event::Comment | Event::Statement => memchr::memchr2(b'\n', b'\r', bytes),
+            Event::Comment | Event::Statement | Event::Odd(_) => memchr::memchr2(b'\n', b'\r', bytes),
         };
         let text = &bytes[..end.unwrap_or(bytes.len())];
         let room = self.kept_line_bytes.saturating_sub(self.line.len());
@@ -328,6 +432,13 @@ impl Lexer {
             return 1;
         }
         let kind = if quote == b'"' { Kind::QuotedName } else { Kind::Text { escapes } };
+        self.after_text = quote == b'\'';
+        if quote == b'"' && self.may_be_variable {
+            let name = self.statement.text().get(start + 1..self.statement.len() - 1);
+            if name.is_none_or(is_psql_variable) {
+                self.odd("a variable of psql");
+            }
+        }
         self.statement.token(kind, start);
         self.continues = escapes.then_some(false);
         self.state = State::Code;
@@ -340,6 +451,9 @@ impl Lexer {
             self.state = State::DollarText { start, matched: 0 };
         } else if !is_word_inside(next) || (first && next.is_ascii_digit()) || self.tag.len() > LONGEST_TAG {
             // A parameter, or an operator: no quote.
+            if !(first && next.is_ascii_digit()) {
+                self.odd("a dollar that begins no quote");
+            }
             self.statement.token(Kind::Symbol, start);
             self.state = State::Code;
             return 0;
@@ -366,6 +480,15 @@ impl Lexer {
         }
         used
     }
+}
+
+/// Whether `psql` may have a variable of this name, all of which are in capitals, and `pg_dump` does not mean something else by it.
+fn is_psql_variable(name: &[u8]) -> bool {
+    let name = name.split(|byte| *byte == b'$').next().unwrap_or_default();
+    let written: [&[u8]; 9] =
+        [b"ARRAY", b"CASE", b"COALESCE", b"EXTRACT", b"GREATEST", b"LEAST", b"NOT", b"NULL", b"NULLIF"];
+    let capitals = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    name.len() >= 3 && name[0].is_ascii_uppercase() && name.iter().all(capitals) && !written.contains(&name)
 }
 
 /// What PostgreSQL takes as white space.

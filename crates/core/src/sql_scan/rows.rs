@@ -19,6 +19,8 @@ pub(super) struct Rows {
     pub(super) digest: Digest,
     /// Whether the line of the COPY statement itself has ended.
     begun: bool,
+    /// Whether that line went on after the statement, which `psql` carries out after the rows.
+    pub(super) line_went_on: bool,
     /// Where in a row the field stands that is expected in this place.
     order: Option<Vec<usize>>,
     /// The row that is cut between chunks.
@@ -38,7 +40,15 @@ struct CutRow {
 impl Rows {
     /// Just after the statement that opened the block.
     pub(super) fn new(table: usize, order: Option<Vec<usize>>) -> Self {
-        Self { table, count: 0, digest: Digest::default(), begun: false, order, cut: CutRow::default() }
+        Self {
+            table,
+            count: 0,
+            digest: Digest::default(),
+            begun: false,
+            line_went_on: false,
+            order,
+            cut: CutRow::default(),
+        }
     }
 
     /// Reads to the end of the block or of the bytes, and says how many bytes that took and whether the block ended.
@@ -49,12 +59,16 @@ impl Rows {
             start = newline + 1;
             if !self.begun {
                 self.begun = true;
+                self.line_went_on |= line.iter().any(|byte| *byte != b'\r');
             } else if self.line_ends_block(line) {
                 return (start, true);
             }
         }
-        if self.begun && start < bytes.len() {
-            self.cut.extend(&bytes[start..], self.order.is_some());
+        let rest = &bytes[start..];
+        if !self.begun {
+            self.line_went_on |= rest.iter().any(|byte| *byte != b'\r');
+        } else if !rest.is_empty() {
+            self.cut.extend(rest, self.order.is_some());
         }
         (bytes.len(), false)
     }

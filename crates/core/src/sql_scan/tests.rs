@@ -1,4 +1,5 @@
 mod facts;
+mod hostile;
 
 use proptest::prelude::*;
 
@@ -197,16 +198,16 @@ fn what_reaches_beyond_the_database_is_refused() {
 }
 
 #[test]
-fn transactions_are_told_where_they_stand() {
+fn what_a_restore_leaves_out_is_told_where_it_stands() {
     let stream = dump("BEGIN;\n\nSELECT pg_catalog.lo_create('5');\nCOMMIT;\nCREATE FUNCTION f() AS $$BEGIN;$$;\n");
     let mut scanner = Scanner::new();
     let mut found = Vec::new();
     for line in stream.split_inclusive('\n') {
         scanner.push(line.as_bytes()).unwrap();
-        found.extend_from_slice(scanner.transactions());
+        found.extend_from_slice(scanner.left_out());
     }
     let words = found.iter().map(|range| &stream[range.start as usize..range.end as usize]);
-    assert_eq!(words.collect::<Vec<_>>(), ["BEGIN;", "COMMIT;"]);
+    assert_eq!(words.collect::<Vec<_>>(), ["\\restrict Key", "BEGIN;", "COMMIT;", "\\unrestrict Key"]);
 }
 
 /// Everything that the scanner tells apart, with its footer.

@@ -53,7 +53,7 @@ const LOST: &str = "The connection to the database server broke off: its own log
 /// The advice for this error.
 pub(super) fn for_postgres(error: &PostgresError) -> Option<String> {
     let (said, lost, logged_in) = match error {
-        PostgresError::NotRestored { said, no_connection, .. } => (said, *no_connection, true),
+        PostgresError::NotRestored { said, in_the_script, .. } => (said, !*in_the_script, true),
         PostgresError::NotAnswered { said, no_connection, .. } => (said, false, !no_connection),
         _ => return error.hint(),
     };
@@ -75,8 +75,8 @@ pub(super) fn for_postgres(error: &PostgresError) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn not_restored(said: &str, no_connection: bool) -> PostgresError {
-        PostgresError::NotRestored { how: "exit code 3".into(), said: said.into(), bytes: 1, no_connection }
+    fn not_restored(said: &str, lost: bool) -> PostgresError {
+        PostgresError::NotRestored { how: "exit code 3".into(), said: said.into(), bytes: 1, in_the_script: !lost }
     }
 
     #[test]
