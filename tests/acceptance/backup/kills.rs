@@ -8,6 +8,7 @@ use acceptance::store::{Fault, On};
 use nix::sys::signal::Signal;
 
 use super::assert_no_session;
+use super::session::{Session, wait_for_blocked_dump};
 use crate::shop::{ROWS, add_bulk, footer, shop};
 
 /// Small enough for twenty runs, large enough for an upload of several parts.
@@ -24,14 +25,18 @@ fn moments() -> impl Iterator<Item = f64> {
     })
 }
 
-/// Nothing that the tool started runs any more.
+/// Nothing that the tool started runs any more, here or in the server.
 fn assert_alone(sandbox: &Sandbox) {
+    assert_no_process(sandbox);
+    assert_no_session(sandbox);
+}
+
+fn assert_no_process(sandbox: &Sandbox) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !sandbox.processes().is_empty() {
         assert!(Instant::now() < deadline, "outlived the tool: {:#?}", sandbox.processes());
         thread::sleep(Duration::from_millis(10));
     }
-    assert_no_session(sandbox);
 }
 
 /// The key of a backup names its second; two runs within one would be in each other's way.
@@ -68,6 +73,19 @@ fn twenty_kills_at_random_moments() {
     let left = sandbox.store().unfinished_uploads();
     assert!(left.iter().all(|upload| upload.parts == 0), "{left:#?}\n{}", sandbox.store().transcript());
     sandbox.assert_no_secret_leaked();
+}
+
+#[test]
+fn a_dump_that_waits_does_not_outlive_a_killed_run() {
+    let sandbox = shop();
+    // Nothing would ever tell it that nobody reads any more: it has nothing to write.
+    let holder = Session::new(sandbox.database(), "BEGIN; LOCK TABLE orders;");
+    let running = sandbox.command("backup").spawn();
+    wait_for_blocked_dump(sandbox.database());
+    running.signal(Signal::SIGKILL);
+    assert_eq!(running.wait().signal, Some(9));
+    assert_no_process(&sandbox);
+    holder.end("ROLLBACK;");
 }
 
 fn rows_of_bulk() -> u64 {
