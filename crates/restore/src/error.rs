@@ -34,7 +34,7 @@ pub(crate) enum Error {
     Redump(#[from] RedumpError),
     #[error("{missing}")]
     NotFound {
-        missing: StoreError,
+        missing: Box<StoreError>,
         /// Some that there are, and at which end of all.
         end: &'static str,
         there: Vec<String>,
@@ -76,7 +76,7 @@ pub(crate) enum Error {
     )]
     NotNamed { names: Box<Names>, source: PostgresError },
     #[error("{address} is no whole backup")]
-    NotWhole { address: String, source: ReadError },
+    NotWhole { address: String, source: Box<ReadError> },
     #[error("what was written to stdout is no whole backup: do not use it")]
     StdoutNotWhole { source: Box<Error> },
     #[error("a file stands at {}", .0.display())]
@@ -111,7 +111,9 @@ impl Error {
             | ReadError::Dump(_)
             | ReadError::Footer(_)
             | ReadError::HiddenCommand { .. }
-            | ReadError::NotItsFooter { .. }) => Self::NotWhole { address: address.to_owned(), source },
+            | ReadError::NotItsFooter { .. }) => {
+                Self::NotWhole { address: address.to_owned(), source: Box::new(source) }
+            }
         }
     }
 

@@ -25,5 +25,5 @@ pub(crate) async fn or_what_there_is(error: StoreError, wanted: &Wanted, store: 
         all.reverse();
     }
     let there = all.into_iter().take(NAMED).map(|(object, _)| object.key).collect();
-    Error::NotFound { missing: error, end, there }
+    Error::NotFound { missing: Box::new(error), end, there }
 }
