@@ -118,7 +118,7 @@ fn private(base: &Path, state: &Path) -> PathBuf {
 /// Nobody else has made it, and nobody else can write there.
 fn is_private(folder: &Path) -> bool {
     symlink_metadata(folder)
-        .is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0)
+        .is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o777 == 0o700)
 }
 
 #[cfg(test)]

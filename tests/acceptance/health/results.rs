@@ -66,6 +66,12 @@ fn what_is_switched_off_is_said_and_not_looked_at() {
     let sandbox = Sandbox::new();
     let outcome = health(&sandbox).env("BACKUP_ENABLED", "no").unset("S3_BUCKET_NAME").run().succeeds();
     outcome.prints("look at: settings").prints("BACKUP_ENABLED is false");
+    // Figures of the time before would go on saying that backups are young.
+    let file = sandbox.write("backup.prom", "backup_newest_age_seconds 60\n");
+    health(&sandbox).env("BACKUP_ENABLED", "no").arg("--metrics").arg(&file).run().succeeds();
+    let written = samples(&file);
+    assert!(written.iter().all(|(name, _, _)| name != "backup_newest_age_seconds"), "{written:?}");
+    assert!(written.iter().any(|(name, _, _)| name == "backup_check_state"), "{written:?}");
     assert_eq!((letters(&sandbox).len(), sandbox.store().requests(&acceptance::store::On::any()).len()), (0, 0));
 }
 
