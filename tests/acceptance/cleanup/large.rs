@@ -72,7 +72,8 @@ impl Endless {
                 body.split("<Key>").skip(1).filter_map(|rest| Some(rest.split_once("</Key>")?.0)).collect();
             self.deleted.fetch_add(keys.len(), Ordering::Relaxed);
             self.batches.fetch_add(1, Ordering::Relaxed);
-            let deleted: String = keys.iter().map(|key| format!("<Deleted><Key>{key}</Key></Deleted>")).collect();
+            let deleted =
+                keys.iter().fold(String::new(), |said, key| said + "<Deleted><Key>" + key + "</Key></Deleted>");
             return format!("<DeleteResult>{deleted}</DeleteResult>");
         }
         if head.contains("uploads") {
