@@ -113,5 +113,5 @@ fn random_key() -> Result<String, PostgresError> {
     let mut key = [0; KEY_BYTES];
     let read = std::fs::File::open("/dev/urandom").and_then(|mut random| random.read_exact(&mut key));
     read.map_err(|source| PostgresError::Unreadable { program: "/dev/urandom", source })?;
-    Ok(key.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_be_bytes(key)))
 }

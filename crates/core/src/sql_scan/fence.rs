@@ -241,7 +241,7 @@ fn is_setting(tokens: Tokens<'_>) -> bool {
 
 /// A subscription is restored switched off.
 fn connects_nowhere(tokens: Tokens<'_>) -> bool {
-    (0..).take_while(|at| tokens.get(*at).is_some()).any(|at| shape_begins(tokens.skip(at), "connect = false"))
+    (0..tokens.iter().count()).any(|at| shape_begins(tokens.skip(at), "connect = false"))
 }
 
 /// Whether these are the tokens, with `?` for any text in quotes.

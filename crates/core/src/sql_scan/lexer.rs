@@ -80,6 +80,10 @@ enum State {
 }
 
 /// The state between two chunks.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a thing of its own that a lexer remembers of the byte before"
+)]
 pub(super) struct Lexer {
     state: State,
     pub(super) statement: Statement,
