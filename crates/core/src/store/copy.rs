@@ -54,7 +54,7 @@ impl Store {
         match (copied, verified) {
             (Ok(()), Ok(head)) => Ok(Stored { key: to.to_owned(), crc64: head.crc64, ..from.clone() }),
             (Ok(()), Err(error)) => {
-                let remains = self.withdraw(to).await.err();
+                let remains = self.withdraw(to).await.err().map(Box::new);
                 Err(StoreError { remains, ..error })
             }
             (Err(error), Ok(head)) if head.run.as_ref() == Some(&from.run) => {

@@ -21,7 +21,7 @@ pub struct StoreError {
     /// Why, in the store's words or ours.
     pub reason: String,
     /// What was not verified and could not be deleted again.
-    pub remains: Option<Remains>,
+    pub remains: Option<Box<Remains>>,
 }
 
 /// An object that a failed run may have left under the key of a backup.
@@ -40,14 +40,14 @@ impl Remains {
 /// What was tried, on what, and the permission that it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    words: String,
+    words: Box<str>,
     permission: &'static str,
 }
 
 impl Attempt {
     /// To be read after "cannot"; the permission as IAM names it, and where it is needed.
     pub(super) fn new(words: impl Into<String>, permission: &'static str) -> Self {
-        Self { words: words.into(), permission }
+        Self { words: words.into().into_boxed_str(), permission }
     }
 }
 
@@ -161,7 +161,8 @@ impl StoreError {
 
     /// What a person can do about it.
     pub fn hint(&self) -> Option<String> {
-        let hints: Vec<String> = self.kind_hint().into_iter().chain(self.remains.as_ref().map(Remains::hint)).collect();
+        let hints: Vec<String> =
+            self.kind_hint().into_iter().chain(self.remains.as_deref().map(Remains::hint)).collect();
         (!hints.is_empty()).then(|| hints.join(" "))
     }
 

@@ -117,7 +117,9 @@ impl Upload {
         let verified = match self.store.head(&self.key).await.and_then(|head| self.compare(head)) {
             Ok(stored) => Ok(stored),
             // Nothing that looks like a backup may be less than one.
-            Err(error) => Err(StoreError { remains: self.store.withdraw(&self.key).await.err(), ..error }),
+            Err(error) => {
+                Err(StoreError { remains: self.store.withdraw(&self.key).await.err().map(Box::new), ..error })
+            }
         };
         if let Some(multipart) = self.multipart.take() {
             ledger.ended(&multipart.upload);
