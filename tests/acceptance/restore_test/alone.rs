@@ -67,7 +67,7 @@ fn what_reaches_beyond_the_database_is_refused_before_it_is_done() {
     }
 }
 
-/// What only the server knows, in the body of a block, the scanner cannot see: there the kernel stands.
+/// What a function of the dump does when it is called, the scanner cannot see: there the kernel stands.
 #[test]
 fn what_the_server_would_do_for_a_dump_stays_in_the_scratch_directory() {
     let text = shop().text();
@@ -88,7 +88,9 @@ fn what_the_server_would_do_for_a_dump_stays_in_the_scratch_directory() {
             .replace("@OPEN@", &open.display().to_string())
             .replace("@SECRET@", &readable.display().to_string());
         let block = format!(
-            "CREATE TABLE public.trap (a text);\nSET search_path = public;\nDO $_$ BEGIN EXECUTE $x$ {statement} $x$; END $_$;\n"
+            "CREATE TABLE public.trap (a text);\nSET search_path = public;\nCREATE FUNCTION public.spring() RETURNS text \
+             LANGUAGE plpgsql AS $_$ BEGIN EXECUTE $x$ {statement} $x$; RETURN ''; END $_$;\n\
+             INSERT INTO public.trap VALUES (public.spring());\n"
         );
         let hostile = format!("{}{block}{}", &text[..at], &text[at..footer]);
         let sandbox = shop().stored_as(&gzip(hostile.as_bytes()));

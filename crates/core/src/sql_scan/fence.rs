@@ -51,23 +51,17 @@ const OBJECTS: [&str; 40] = [
     "view",
 ];
 
-/// Settings that `pg_dump` makes, of all its versions.
-const SETTINGS: [&str; 15] = [
-    "check_function_bodies",
-    "client_min_messages",
-    "default_table_access_method",
-    "default_tablespace",
-    "default_toast_compression",
-    "default_with_oids",
-    "escape_string_warning",
-    "idle_in_transaction_session_timeout",
-    "idle_session_timeout",
-    "lock_timeout",
-    "row_security",
-    "search_path",
-    "statement_timeout",
-    "transaction_timeout",
-    "xmloption",
+/// Settings that say who acts, what is loaded, or how the rest is read. A newer `pg_dump` makes settings that nobody knows today,
+/// and a backup must not be refused for one: all others pass.
+const UNWANTED_SETTINGS: [&str; 8] = [
+    "allow_system_table_mods",
+    "backslash_quote",
+    "dynamic_library_path",
+    "extension_control_path",
+    "local_preload_libraries",
+    "role",
+    "session_authorization",
+    "session_preload_libraries",
 ];
 
 /// Encodings that a server can have, as PostgreSQL writes them. A character of none of them holds a byte that is a backslash or a
@@ -209,13 +203,12 @@ fn is_constant(token: Token<'_>) -> bool {
     }
 }
 
-/// How `--clean --if-exists` removes a large object.
+/// How `--clean --if-exists` removes a large object, in older and in newer versions.
 fn is_unlink(tokens: Tokens<'_>) -> bool {
-    shape(
-        tokens,
-        "select case when exists ( select 1 from pg_catalog . pg_largeobject_metadata where oid = ? ) then pg_catalog \
-         . lo_unlink ( ? ) end ;",
-    )
+    let older = "select pg_catalog . lo_unlink ( oid ) from pg_catalog . pg_largeobject_metadata where oid = ? ;";
+    let newer = "select case when exists ( select 1 from pg_catalog . pg_largeobject_metadata where oid = ? ) \
+                 then pg_catalog . lo_unlink ( ? ) end ;";
+    shape(tokens, older) || shape(tokens, newer)
 }
 
 /// The two settings that decide how the rest is read have one spelling each.
@@ -235,7 +228,7 @@ fn is_setting(tokens: Tokens<'_>) -> bool {
             shape(tokens.skip(3), "? ;")
                 && encoding.is_some_and(|name| ENCODINGS.iter().any(|known| known.as_bytes() == name))
         }
-        name => SETTINGS.iter().any(|setting| setting.as_bytes() == name),
+        name => !UNWANTED_SETTINGS.iter().any(|setting| setting.as_bytes() == name),
     }
 }
 

@@ -14,12 +14,20 @@ use crate::error::Error;
 /// The folder in the state directory.
 const FOLDER: &str = "before-restore";
 
-/// Under the name that a backup of this database has in the store. Not in the store itself: there it would be the latest
-/// backup, of the very data that is to be replaced.
+/// Under the name that a backup of this database has in the store, of the first second from this one on that no earlier dump
+/// has. Not in the store itself: there it would be the latest backup, of the very data that is to be replaced.
 pub(super) fn path(state: &Path, prefix: &Prefix, database: &DatabaseName, taken: PrimitiveDateTime) -> PathBuf {
-    let key = Layout::new(prefix.clone(), database.clone()).key(BackupId { taken, tier: Tier::Daily });
-    let name = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
-    state.join(FOLDER).join(name)
+    let layout = Layout::new(prefix.clone(), database.clone());
+    let mut taken = taken;
+    loop {
+        let key = layout.key(BackupId { taken, tier: Tier::Daily });
+        let name = key.rsplit_once('/').map_or(key.as_str(), |(_, name)| name);
+        let path = state.join(FOLDER).join(name);
+        if !path.exists() {
+            return path;
+        }
+        taken += time::Duration::SECOND;
+    }
 }
 
 pub(super) async fn dump(environment: &Environment, database: &DatabaseName, path: &Path) -> Result<(), Error> {

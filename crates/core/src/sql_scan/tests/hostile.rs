@@ -15,7 +15,10 @@ fn refused(body: &str) -> String {
     // Wherever the chunks end, nothing of it is complete before it is refused.
     let mut scanner = Scanner::fenced();
     let one_by_one = whole.as_bytes().chunks(1).find_map(|byte| scanner.push(byte).err());
-    assert_eq!(one_by_one.as_ref(), Some(&error), "{body}");
+    // For the same reason, if not always with the same place: a byte may come before what says where it stands.
+    let reason =
+        |error: &ScanError| (std::mem::discriminant(error), error.to_string().chars().take(25).collect::<String>());
+    assert_eq!(one_by_one.as_ref().map(reason), Some(reason(&error)), "{body}");
     error.to_string()
 }
 
@@ -116,6 +119,9 @@ fn what_no_dump_holds_is_refused() {
         "SET standard_conforming_strings = 0;",
         "SET standard_conforming_strings TO off;",
         "SET ROLE postgres;",
+        "SET role = 'postgres';",
+        "SET session_preload_libraries = 'evil';",
+        "SET plugin.option = 'x';",
         "RESET ALL;",
         "SELECT pg_catalog.pg_read_file('/etc/passwd');",
         "SELECT pg_catalog.lo_import('/etc/passwd');",
@@ -161,11 +167,13 @@ fn what_no_dump_holds_is_refused() {
 fn what_pg_dump_writes_passes() {
     for statement in [
         "SET transaction_timeout = 0;",
+        "SET setting_of_the_future = 0;",
         "SET standard_conforming_strings = off;",
         "SET SESSION AUTHORIZATION 'app';",
         "RESET SESSION AUTHORIZATION;",
         "SET SESSION AUTHORIZATION DEFAULT;",
         "SELECT CASE WHEN EXISTS(SELECT 1 FROM pg_catalog.pg_largeobject_metadata WHERE oid = '5') THEN pg_catalog.lo_unlink('5') END;",
+        "SELECT pg_catalog.lo_unlink(oid) FROM pg_catalog.pg_largeobject_metadata WHERE oid = '5';",
         "SELECT pg_catalog.lo_create('5');",
         "SELECT pg_catalog.setval('public.\"a \\ b\"', -5, true);",
         "SELECT * FROM pg_catalog.pg_restore_relation_stats(\n\t'version', '180000'::integer,\n\t'relpages', '1'::integer\n);",
