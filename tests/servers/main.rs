@@ -22,7 +22,8 @@ const DATABASE: &str = "eleganttex";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = PathBuf::from(arguments.next().ok_or("usage: servers DIR [STORE MAIL]")?);
+    let folder = arguments.next().filter(|folder| !folder.starts_with('-'));
+    let folder = PathBuf::from(folder.ok_or("usage: servers DIR [STORE MAIL]")?);
     fs::create_dir_all(folder.join("mails"))?;
     if let (Some(store), Some(mail)) = (arguments.next(), arguments.next()) {
         let key = |name| std::env::var(name).map_err(|error| format!("{name}: {error}"));

@@ -198,7 +198,7 @@ impl Failure for Error {
             }
             Self::InUse { database, .. } => {
                 return Some(format!(
-                    "Stop the application (docker compose stop app), and whatever else is connected; to end all sessions: SELECT \
+                    "Stop the application (docker-compose stop app), and whatever else is connected; to end all sessions: SELECT \
                      pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {};",
                     literal(database.as_str())
                 ));

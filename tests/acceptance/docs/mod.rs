@@ -81,7 +81,7 @@ fn the_example_lists_every_setting_and_changes_nothing() {
 
 const HOW_TO_QUOTE: &str = "\
 # Settings of the backup tools. Copy to .env and take the # from the lines that you change; what is shown is the default,
-# or an example where there is none. Required: S3_BUCKET_NAME, and as a rule the AWS keys and DB_PASSWORD.
+# or an example where there is none. Required: S3_BUCKET_NAME, and as a rule DB_HOST, DB_NAME, DB_USER, DB_PASSWORD, the AWS keys.
 #
 # Quoting: put a value in single quotes if it holds anything but letters and digits: DB_PASSWORD='pa$s#w0rd \"x\"'. It then
 # arrives as written, here, in docker-compose and in a shell. A single quote in it is written as '\\'', which docker-compose 1.29

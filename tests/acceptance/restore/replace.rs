@@ -114,7 +114,7 @@ fn a_database_in_use_is_left_alone() {
     let mut session = lifeline::spawn(psql).unwrap();
     database.cluster().wait_for_backend("the shop");
     let outcome = sandbox.command("restore").args(replace(&sandbox)).run().exits(1).prints_nothing();
-    outcome.says("is in use: the shop as harness").says("docker compose stop app");
+    outcome.says("is in use: the shop as harness").says("docker-compose stop app");
     assert_eq!(database.query("SELECT count(*) FROM orders"), "0");
     session.kill().unwrap();
     session.wait().unwrap();

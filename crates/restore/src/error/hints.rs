@@ -29,7 +29,7 @@ const HINTS: &[(&str, &str)] = &[
     ("tablespace \"", "Make the tablespace on the server first: CREATE TABLESPACE ... LOCATION '...'."),
     (
         "is being accessed by other users",
-        "Stop the application (docker compose stop app), and whatever else is connected.",
+        "Stop the application (docker-compose stop app), and whatever else is connected.",
     ),
     (
         "max_locks_per_transaction",
