@@ -56,6 +56,8 @@ fn what_reaches_beyond_the_database_is_refused_before_it_is_done() {
         "COPY (SELECT 1) TO '@TRAP@';",
         "SELECT 1 \\! touch @TRAP@",
         "\\o @TRAP@",
+        "CREATE TABLE public.trap (a text);\nCOPY public.trap (a) FROM stdin; \\! touch @TRAP@\n\\.",
+        "CREATE TABLE public.stdin (a text);\nCOPY (SELECT a FROM stdin) TO PROGRAM 'touch @TRAP@';",
     ] {
         let sandbox = shop().stored();
         let trap = sandbox.home().join("trap");
