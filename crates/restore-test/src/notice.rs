@@ -216,7 +216,8 @@ fn facts(report: &Report) -> Vec<Fact> {
         facts.push(Fact::count("Schema objects", dump.objects.len() as u64));
         let versions = [("made from", &dump.server_version), ("by pg_dump", &dump.pg_dump_version)];
         let made = versions.iter().filter_map(|(how, version)| Some(format!("{how} {}", version.as_ref()?)));
-        let restored = report.learned.server.iter().map(|version| format!("restored into {version}"));
+        let into = report.learned.server.iter().filter(|_| report.learned.restore.is_some());
+        let restored = into.map(|version| format!("restored into {version}"));
         facts.push(Fact::new("PostgreSQL", made.chain(restored).collect::<Vec<_>>().join(", ")));
     }
     facts.extend(report.written.copy.iter().map(|copy| Fact::new("Copied to", copy)));

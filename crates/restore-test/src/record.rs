@@ -35,6 +35,7 @@ pub(crate) async fn write_down(
     let Some(id) = report.subject.of_ours() else { return written };
     let unfinished = Unfinished::new(journal, crate::TOOL.name);
     unfinished.abort_all(store).await;
+    let tested = free_second(store, layout, tested).await;
     let outcome = report.verdict.outcome();
     if matches!(outcome, Outcome::Passed | Outcome::Unproven) {
         let key = layout.key(BackupId { taken: tested, tier: Tier::RecoveryTests });
@@ -58,6 +59,20 @@ impl Written {
         log::error!("{told}");
         self.troubles.push(told);
     }
+}
+
+/// The first second from this one on that no other test has taken: those of two databases under one prefix begin at the same one
+/// on the 1st, and their copies have no database in their keys. Where the store cannot say, the second itself.
+async fn free_second(store: &Store, layout: &Layout, tested: PrimitiveDateTime) -> PrimitiveDateTime {
+    for later in 0..60 {
+        let tested = tested + time::Duration::seconds(later);
+        let copy = layout.key(BackupId { taken: tested, tier: Tier::RecoveryTests });
+        let of_this_second = copy.trim_end_matches(".sql.gz");
+        if !store.list(of_this_second).await.is_ok_and(|objects| !objects.is_empty()) {
+            return tested;
+        }
+    }
+    tested
 }
 
 async fn copy(subject: &Subject, store: &Store, key: &str, unfinished: &Unfinished) -> Result<(), StoreError> {

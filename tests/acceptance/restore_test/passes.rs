@@ -1,9 +1,11 @@
 //! A good backup passes, and everybody can know: by the output, the certificate, and what stands in the store.
 
 use acceptance::sandbox::Outcome;
+use backup_core::journal::TestRecord;
+use backup_core::key::{BackupId, Layout, Tier};
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 use super::{Backup, ends, flat, gzip, shop};
-use backup_core::journal::TestRecord;
 
 #[test]
 fn a_good_backup_is_proven_and_the_certificate_says_all_of_it() {
@@ -42,6 +44,27 @@ fn what_was_found_stands_in_the_store_beside_a_copy_of_the_backup() {
     assert_eq!(record.rows, Some(2_901));
     assert!(record.restore_seconds.is_some_and(|seconds| seconds > 0.0), "{record:?}");
     assert!(record.as_of.is_some(), "{record:?}");
+}
+
+#[test]
+fn a_test_of_another_database_in_the_same_second_keeps_its_copy() {
+    let sandbox = shop().stored();
+    let layout = Layout::new("db-backups".parse().unwrap(), shop().database.name().parse().unwrap());
+    let now = OffsetDateTime::now_utc().truncate_to_second();
+    let theirs: Vec<String> = (0..30)
+        .map(|seconds| {
+            let taken = PrimitiveDateTime::new(now.date(), now.time()) + time::Duration::seconds(seconds);
+            layout.key(BackupId { taken, tier: Tier::RecoveryTests })
+        })
+        .collect();
+    theirs.iter().for_each(|key| sandbox.store().seed(key, b"theirs"));
+    ends(&sandbox, 0, "passed", "every row equals the original");
+    assert!(theirs.iter().all(|key| sandbox.store().read(key) == b"theirs"));
+    let keys = sandbox.store().keys();
+    let ours =
+        keys.iter().find(|key| key.contains("/recovery-tests/") && !theirs.contains(key) && key.ends_with(".gz"));
+    let stem = ours.and_then(|key| key.strip_suffix(".sql.gz")).expect("there is a copy of our own");
+    assert!(keys.iter().any(|key| key.starts_with(stem) && key.ends_with(".passed.json")), "{keys:#?}");
 }
 
 #[test]

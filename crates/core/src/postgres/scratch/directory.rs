@@ -90,7 +90,7 @@ fn check_reach(path: &Path, user: &User) -> Result<(), ScratchError> {
 }
 
 /// Removes the directories whose run was killed: nobody holds their lock.
-fn remove_stale(temp: &Path) {
+pub(super) fn remove_stale(temp: &Path) {
     let entries = fs::read_dir(temp).into_iter().flatten().filter_map(Result::ok);
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
         let path = entry.path();

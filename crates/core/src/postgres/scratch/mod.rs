@@ -89,8 +89,9 @@ impl Scratch {
         EMPTY_BYTES + (dump_bytes as f64 * BYTES_PER_DUMPED_BYTE) as u64
     }
 
-    /// Fails where the temp directory has less room than that.
+    /// Fails where the temp directory has less room than that, when what killed runs left there has gone.
     pub fn check_room(temp: &Path, dump_bytes: u64) -> Result<(), ScratchError> {
+        directory::remove_stale(temp);
         let (needed, free) = (Self::needed_bytes(dump_bytes), directory::free_bytes(temp)?);
         if free >= needed { Ok(()) } else { Err(ScratchError::NoRoom { path: temp.to_owned(), needed, free }) }
     }
@@ -109,6 +110,7 @@ impl Scratch {
         let superuser = free_name(taken);
         let replaced = init(programs, &inside, locale, &superuser).await?;
         let sealed = inside.sealed(&programs.folders);
+        log::info!("the scratch server is kept {}", sealed.seal());
         let postgres = start_server(programs, &sealed, objects).await?;
         let client = client(programs, sealed, &superuser, locale);
         let scratch = Self { client, postgres, programs: programs.clone(), replaced, directory };
