@@ -135,8 +135,11 @@ impl Store {
     /// Puts an object there, as if somebody had uploaded it just now.
     pub fn seed(&self, key: &str, bytes: &[u8]) {
         let path = self.path(key);
+        // Moved into place: whoever reads the object that stands there now reads it to its end.
+        let whole = self.folder.join(format!("seed-{}", lifeline::unique()));
         fs::create_dir_all(path.parent().expect("a key is below the bucket"))
-            .and_then(|()| fs::write(&path, bytes))
+            .and_then(|()| fs::write(&whole, bytes))
+            .and_then(|()| fs::rename(&whole, &path))
             .unwrap_or_else(|e| panic!("seed the object {key}: {e}"));
         self.shelf.forget(BUCKET, key);
     }
