@@ -57,13 +57,14 @@ fn a_test_of_another_database_in_the_same_second_keeps_its_copy() {
             layout.key(BackupId { taken, tier: Tier::RecoveryTests })
         })
         .collect();
-    theirs.iter().for_each(|key| sandbox.store().seed(key, b"theirs"));
+    for key in &theirs {
+        sandbox.store().seed(key, b"theirs");
+    }
     ends(&sandbox, 0, "passed", "every row equals the original");
     assert!(theirs.iter().all(|key| sandbox.store().read(key) == b"theirs"));
     let keys = sandbox.store().keys();
-    let ours =
-        keys.iter().find(|key| key.contains("/recovery-tests/") && !theirs.contains(key) && key.ends_with(".gz"));
-    let stem = ours.and_then(|key| key.strip_suffix(".sql.gz")).expect("there is a copy of our own");
+    let mut new = keys.iter().filter(|key| key.contains("/recovery-tests/") && !theirs.contains(key));
+    let stem = new.find_map(|key| key.strip_suffix(".sql.gz")).expect("there is a copy of our own");
     assert!(keys.iter().any(|key| key.starts_with(stem) && key.ends_with(".passed.json")), "{keys:#?}");
 }
 
