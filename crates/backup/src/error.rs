@@ -40,12 +40,11 @@ impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::Config,
-            Self::Locked(LockError::Held { .. }) => Exit::Locked,
+            Self::Locked(error) => error.exit(),
             Self::Cut(cut) => cut.exit(),
             Self::Remains { failure, .. } => failure.exit(),
             Self::Clocks(_)
             | Self::Empty { .. }
-            | Self::Locked(LockError::Unusable { .. })
             | Self::Postgres(_)
             | Self::Store(_)
             | Self::Dump(_)

@@ -26,7 +26,7 @@ impl Settings {
         let limits = Limits::read(&mut reader);
         let mail = Mail::read(&mut reader);
         let places = Places::read(&mut reader);
-        let read = || {
+        reader.finish(|| {
             enabled?;
             Some(Self {
                 database: database?,
@@ -39,8 +39,6 @@ impl Settings {
                 mail: mail?,
                 places: places?,
             })
-        };
-        let read = read();
-        reader.finish(read)
+        })
     }
 }

@@ -20,8 +20,8 @@ impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::Config,
-            Self::Locked(LockError::Held { .. }) => Exit::Locked,
-            Self::Locked(LockError::Unusable { .. }) | Self::Store(_) => Exit::Failed,
+            Self::Locked(error) => error.exit(),
+            Self::Store(_) => Exit::Failed,
             Self::Cut(cut) => cut.exit(),
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn run(_: ToolArgs, context: &Context) -> Result<Finish, Error>
     if !disabled(&context.environment) {
         let mut reader = Reader::new(&context.environment);
         let database = Database::read(&mut reader, &context.environment);
-        let database = reader.finish(database)?;
+        let database = reader.finish(|| database)?;
         let answer = context.interrupt.or(timeout(PATIENCE, answers(&database))).await?;
         if answer.is_err() {
             log::warn!("the database at {}:{} takes no connections; trying all the same", database.host, database.port);

@@ -70,7 +70,7 @@ fn read(environment: &Environment) -> Result<Checked, Error> {
         Some(Checked { retention: retention?, mail: mail?, places: places? })
     };
     let checked = checked();
-    Ok(reader.finish(checked)?)
+    Ok(reader.finish(|| checked)?)
 }
 
 /// A tool that is run by hand warns of an unknown zone and goes on in UTC. A schedule in another zone than the one asked for is a mistake.

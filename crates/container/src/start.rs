@@ -83,7 +83,7 @@ fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
 fn user_of_the_jobs(environment: &Environment) -> Result<Option<User>, Error> {
     let mut reader = Reader::new(environment);
     let name = run_as(&mut reader);
-    let Some(name) = reader.finish(Some(name))? else { return Ok(None) };
+    let Some(name) = reader.finish(|| Some(name))? else { return Ok(None) };
     if !geteuid().is_root() {
         return Err(Error::NotRoot { user: name });
     }

@@ -34,7 +34,7 @@ impl Settings {
         let health = Health::read(&mut reader);
         let mail = Mail::read(&mut reader);
         let places = Places::read(&mut reader);
-        let read = || {
+        reader.finish(|| {
             Some(Self {
                 database: hasty_database(database?),
                 store: hasty_store(store?),
@@ -44,9 +44,7 @@ impl Settings {
                 mail: mail?,
                 places: places?,
             })
-        };
-        let read = read();
-        reader.finish(read)
+        })
     }
 }
 

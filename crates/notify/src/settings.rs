@@ -17,9 +17,7 @@ impl Settings {
             None => Mail::read(&mut reader),
         };
         let places = Places::read(&mut reader);
-        let read = || Some(Self { mail: mail?, places: places? });
-        let read = read();
-        reader.finish(read)
+        reader.finish(|| Some(Self { mail: mail?, places: places? }))
     }
 }
 

@@ -21,9 +21,9 @@ impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::Config,
-            Self::Locked(LockError::Held { .. }) => Exit::Locked,
+            Self::Locked(error) => error.exit(),
             Self::Cut(cut) => cut.exit(),
-            Self::Locked(LockError::Unusable { .. }) | Self::Store(_) => Exit::Failed,
+            Self::Store(_) => Exit::Failed,
         }
     }
 

@@ -22,11 +22,9 @@ impl Settings {
         let limits = Limits::read(&mut reader);
         let mail = Mail::read(&mut reader);
         let places = Places::read(&mut reader);
-        let read = || {
+        reader.finish(|| {
             enabled?;
             Some(Self { database: database?, store: store?, limits: limits?, mail: mail?, places: places? })
-        };
-        let read = read();
-        reader.finish(read)
+        })
     }
 }

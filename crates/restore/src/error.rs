@@ -131,12 +131,12 @@ impl Failure for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Config(_) => Exit::Config,
-            Self::Held(_) | Self::Locked(LockError::Held { .. }) => Exit::Locked,
+            Self::Held(_) => Exit::Locked,
+            Self::Locked(error) => error.exit(),
             Self::Cut(cut) => cut.exit(),
             // A signal ends it as one, wherever the bytes went.
             Self::StdoutNotWhole { source } if matches!(**source, Self::Cut(_)) => source.exit(),
-            Self::Locked(LockError::Unusable { .. })
-            | Self::Store(_)
+            Self::Store(_)
             | Self::Postgres(_)
             | Self::Identity(_)
             | Self::Redump(_)

@@ -18,9 +18,7 @@ impl StoreOnly {
         let database = Database::read_name(&mut reader);
         let store = Store::read(&mut reader);
         let limits = Limits::read(&mut reader);
-        let read = || Some(Self { database: database?, store: store?, limits: limits? });
-        let read = read();
-        reader.finish(read)
+        reader.finish(|| Some(Self { database: database?, store: store?, limits: limits? }))
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -46,9 +44,7 @@ impl Settings {
         let store = Store::read(&mut reader);
         let limits = Limits::read(&mut reader);
         let places = Places::read(&mut reader);
-        let read = || Some(Self { database: database?, store: store?, limits: limits?, places: places? });
-        let read = read();
-        reader.finish(read)
+        reader.finish(|| Some(Self { database: database?, store: store?, limits: limits?, places: places? }))
     }
 
     pub(crate) fn layout(&self) -> Layout {

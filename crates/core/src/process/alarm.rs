@@ -61,7 +61,7 @@ pub fn tell(tool: &Tool, text: &str, forgetful: Forgetful, report: impl FnOnce(O
     let mut reader = Reader::new(&environment);
     let settings = Mail::read(&mut reader);
     let places = Places::read(&mut reader);
-    let Ok((Some(settings), places)) = reader.finish(settings.zip(places)) else {
+    let Ok((Some(settings), places)) = reader.finish(|| settings.zip(places)) else {
         log::warn!("nobody is told by mail: BACKUP_NOTIFICATION_EMAIL is not set, or the mail settings are wrong too");
         return;
     };

@@ -5,6 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Exit;
+
 /// Whoever only asks whether it is held, holds it for an instant: a job that starts in this instant tries again.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -48,6 +50,16 @@ pub enum LockError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl LockError {
+    /// How a run ends that does not get its lock.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Held { .. } => Exit::Locked,
+            Self::Unusable { .. } => Exit::Failed,
+        }
+    }
 }
 
 impl Lock {

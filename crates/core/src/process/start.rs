@@ -83,7 +83,7 @@ fn settings_file(named: Option<&Path>, environment: &Environment) -> Option<Path
 pub fn become_backup_user(environment: &Environment) -> Result<(), StartError> {
     let mut reader = Reader::new(environment);
     let wanted = run_as(&mut reader);
-    let Some(name) = reader.finish(Some(wanted))? else { return Ok(()) };
+    let Some(name) = reader.finish(|| Some(wanted))? else { return Ok(()) };
     if !geteuid().is_root() {
         return Ok(());
     }

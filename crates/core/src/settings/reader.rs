@@ -51,10 +51,10 @@ impl<'e> Reader<'e> {
         Self { environment, problems: Vec::new() }
     }
 
-    /// The settings that were read, or everything that is wrong.
-    pub fn finish<T>(mut self, settings: Option<T>) -> Result<T, ConfigError> {
+    /// The settings as a whole, once each of them has been read, or everything that is wrong.
+    pub fn finish<T>(mut self, whole: impl FnOnce() -> Option<T>) -> Result<T, ConfigError> {
         self.problems.dedup();
-        match settings {
+        match whole() {
             Some(settings) if self.problems.is_empty() => Ok(settings),
             _ => Err(ConfigError { problems: self.problems }),
         }

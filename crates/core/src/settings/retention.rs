@@ -100,7 +100,7 @@ mod tests {
         let mut reader = Reader::new(&environment);
         let thresholds = Thresholds::read(&mut reader);
         let retention = Retention::read(&mut reader, thresholds);
-        reader.finish(retention.zip(thresholds))
+        reader.finish(|| retention.zip(thresholds))
     }
 
     #[test]

@@ -23,9 +23,7 @@ fn problems(environment: &Environment) -> Vec<String> {
         Mail::read(&mut reader),
         Places::read(&mut reader),
     );
-    let all = || Some((read.0?, read.1?, read.2?, read.3?, read.4?, read.5?, read.6?));
-    let all = all();
-    match reader.finish(all) {
+    match reader.finish(|| Some((read.0?, read.1?, read.2?, read.3?, read.4?, read.5?, read.6?))) {
         Ok(_) => Vec::new(),
         Err(ConfigError { problems }) => problems
             .iter()
@@ -197,7 +195,7 @@ fn password(variables: &[(&str, &str)]) -> Result<Option<String>, String> {
     let environment = environment(variables);
     let mut reader = Reader::new(&environment);
     let secret = reader.secret(&catalog::DB_PASSWORD);
-    let secret = reader.finish(Some(secret)).map_err(|error| error.problems[0].wrong.clone())?;
+    let secret = reader.finish(|| Some(secret)).map_err(|error| error.problems[0].wrong.clone())?;
     Ok(secret.map(|secret| secret.reveal().to_owned()))
 }
 
