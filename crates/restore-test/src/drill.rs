@@ -100,10 +100,10 @@ impl Drill {
 }
 
 fn unnoticed(what: &str) -> Verdict {
-    Verdict::Inconclusive {
-        why: format!("the test does not notice when {what}: what it finds proves nothing"),
-        hint: Some("This is a mistake in this tool. Please report it, with the log.".to_owned()),
-    }
+    Verdict::inconclusive(
+        format!("the test does not notice when {what}: what it finds proves nothing"),
+        "This is a mistake in this tool. Please report it, with the log.",
+    )
 }
 
 /// What comes out of these bytes, and where it stops.

@@ -30,7 +30,7 @@ pub(crate) async fn tell(run: &Run<'_>, context: &Context, ended: &Result<Report
             Verdict::Proven { .. } => letter.certificate(report),
             Verdict::Unproven => letter.unproven(report),
             Verdict::Failed { differences, .. } => letter.failed(report, differences).await,
-            Verdict::Inconclusive { hint, .. } => letter.inconclusive(report, hint.as_deref()).await,
+            Verdict::Inconclusive { hint, .. } => letter.inconclusive(report, hint).await,
         },
         Err(error) => letter.not_carried_out(error).await,
     };
@@ -120,17 +120,21 @@ impl Letter<'_> {
             .log_tail("The end of the log", &self.context.log_tail())
     }
 
-    async fn inconclusive(&self, report: &Report, hint: Option<&str>) -> Mail {
+    async fn inconclusive(&self, report: &Report, hint: &str) -> Mail {
         let name = &self.run.settings.database.name;
         let headline = format!("The backup of {name} could not be tested here: {}.", report.finding());
         let proven = self.newest_proven().await;
         let mail = self
             .begin(Kind::RestoreTestInconclusive, headline)
-            .safety(proven.safety("This says nothing about the backup, good or bad."));
-        let hint = hint.map(|hint| Step::say(self.context.redact(hint)));
+            .safety(proven.safety(if report.learned.whole {
+                "All of it was read, and nothing in it is cut or damaged; whether it restores is not known."
+            } else {
+                "This says nothing about the backup, good or bad."
+            }));
+        let hint = Step::say(self.context.redact(hint));
         let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
         troubles(mail, report)
-            .steps("What to do", hint.into_iter().chain([again]))
+            .steps("What to do", [hint, again])
             .facts("What is proven", proven.facts())
             .facts("The test", facts(report))
             .log_tail("The end of the log", &self.context.log_tail())
@@ -220,6 +224,7 @@ fn facts(report: &Report) -> Vec<Fact> {
         let restored = into.map(|version| format!("restored into {version}"));
         facts.push(Fact::new("PostgreSQL", made.chain(restored).collect::<Vec<_>>().join(", ")));
     }
+    facts.extend(report.learned.seal.map(|seal| Fact::new("Scratch server kept", seal.to_string())));
     facts.extend(report.written.copy.iter().map(|copy| Fact::new("Copied to", copy)));
     facts
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backup_core::child::Seal;
 use backup_core::figures;
 use backup_core::footer::{Comparison, DumpFacts};
 use backup_core::postgres::{DumpStream, Locale, Programs, Scratch, Version};
@@ -23,13 +24,34 @@ pub(crate) struct Learned {
     pub(crate) server: Option<Version>,
     /// How long it took from an empty database to a restored one.
     pub(crate) restore: Option<Duration>,
+    /// What the scratch server was kept from.
+    pub(crate) seal: Option<Seal>,
+    /// All of it was read, and is what it says of itself, whether it was restored or not.
+    pub(crate) whole: bool,
     /// How to start the scratch server again, where it was kept.
     pub(crate) kept: Option<String>,
 }
 
 impl Run<'_> {
     /// Tests one backup. What it learns stays known however it ends.
-    pub(crate) async fn examine(&self, subject: &Subject, learned: &mut Learned) -> Result<Verdict, Verdict> {
+    ///
+    /// What this machine lacks says nothing about the backup; damage does, and shows in what is read of it all the same.
+    pub(crate) async fn examine(&self, subject: &Subject, learned: &mut Learned) -> Verdict {
+        let verdict = self.prove(subject, learned).await.unwrap_or_else(|verdict| verdict);
+        if learned.whole || !matches!(verdict, Verdict::Inconclusive { .. }) {
+            return verdict;
+        }
+        log::info!("reading all of {}, for damage shows without a restore, too", subject.address);
+        match read_only(subject).await {
+            Ok(()) => learned.whole = true,
+            Err(damaged @ Verdict::Failed { .. }) => return damaged,
+            // Once more the same.
+            Err(_) => {}
+        }
+        verdict
+    }
+
+    async fn prove(&self, subject: &Subject, learned: &mut Learned) -> Result<Verdict, Verdict> {
         let announced = learned.announced.insert(subject.announced(&self.store).await?);
         if let Some(footer) = &announced.footer {
             subject.check_identity(footer, &self.settings.database.name)?;
@@ -42,27 +64,31 @@ impl Run<'_> {
         let temp = &self.settings.places.temp;
         let (locale, roles) = (locale(announced), role_names(announced));
         let scratch = Scratch::start(&programs, temp, &locale, facts.objects.len(), &roles).await?;
-        let examined = self.in_scratch(&scratch, subject, announced, &mut learned.restore).await;
-        let examined = match scratch.replaced_locale() {
-            Some(locale) => examined.map_err(|verdict| {
+        learned.seal = Some(scratch.seal());
+        let restored = self.in_scratch(&scratch, subject, announced, &mut learned.restore).await;
+        learned.whole = learned.restore.is_some();
+        let restored = match scratch.replaced_locale() {
+            Some(locale) => restored.map_err(|verdict| {
                 let reason = format!("this machine does not have the locale {} / {}", locale.collate, locale.ctype);
-                verdict.excused(&reason, "Install the locale of the database (on Debian: locales-all), and test again.")
+                verdict.excused(&reason, "Install the locale of the database (on Debian: locales-all).")
             }),
-            None => examined,
+            None => restored,
         };
         if self.keep_scratch {
             learned.kept = Some(scratch.keep().await);
         } else {
             scratch.stop().await;
         }
-        examined
+        restored
     }
 
     async fn programs(&self, facts: &DumpFacts) -> Result<Programs, Verdict> {
         let version = facts.server_version.as_deref().and_then(Version::parse);
         let Some(version) = version else {
-            let why = "the dump does not name the version of the server that it was made from".to_owned();
-            return Err(Verdict::Inconclusive { why, hint: None });
+            return Err(Verdict::inconclusive(
+                "the dump does not name the version of the server that it was made from",
+                "Was it written by pg_dump? Restore it by hand, into an empty database of a server that it fits.",
+            ));
         };
         Ok(Programs::find(self.settings.database.bin_dir.as_deref(), version.major).await?)
     }
@@ -78,9 +104,8 @@ impl Run<'_> {
         let missing = scratch.missing(&facts.extensions).await?;
         if !missing.is_empty() {
             let why = format!("this machine does not have the extension {}", missing.join(", "));
-            let hint =
-                "Install it beside the PostgreSQL programs (in the container: extend its image), and test again.";
-            return Err(Verdict::Inconclusive { why, hint: Some(hint.to_owned()) });
+            let hint = "Install it beside the PostgreSQL programs (in the container: extend its image).";
+            return Err(Verdict::inconclusive(why, hint));
         }
         let described = footer.as_ref().map(|footer| footer.roles.as_slice()).unwrap_or_default();
         scratch.prepare(described, &facts.roles, &facts.tablespaces).await?;
@@ -92,6 +117,12 @@ impl Run<'_> {
         log::info!("restored in {}", figures::duration(begun.elapsed()));
         if whole.footer.is_none() {
             return Ok(Verdict::Unproven);
+        }
+        if whole.facts.tables.is_empty() && whole.facts.large_objects.count == 0 {
+            return Err(Verdict::inconclusive(
+                "the backup restores, but holds no table: there is nothing to prove",
+                "Look into the database that is backed up: is it the right one (DB_HOST, DB_NAME), and where are its tables?",
+            ));
         }
 
         let restored = redump(DumpStream::start(scratch.client())?, &whole.facts).await?;
@@ -119,6 +150,13 @@ impl Run<'_> {
 async fn restore_into(scratch: &Scratch, subject: &Subject) -> Result<Whole, Verdict> {
     let progress = Arc::new(Progress::start(("restored", "verified")));
     Ok(restore::restore(scratch.client(), subject.open().await?, &[], progress).await?)
+}
+
+/// From the first byte to the last, into nothing.
+async fn read_only(subject: &Subject) -> Result<(), Verdict> {
+    let progress = Arc::new(Progress::start(("read", "verified")));
+    restore::read(subject.open().await?, None, progress).await?;
+    Ok(())
 }
 
 fn locale(announced: &Announced) -> Locale {

@@ -75,8 +75,7 @@ impl<'r> Run<'r> {
         let subject = self.bounds.hold(found).await??;
         log::info!("testing {} ({})", subject.address, figures::size(subject.bytes));
         let mut learned = Learned::default();
-        let examined = self.bounds.hold(Box::pin(self.examine(&subject, &mut learned))).await?;
-        let verdict = examined.unwrap_or_else(|verdict| verdict);
+        let verdict = self.bounds.hold(Box::pin(self.examine(&subject, &mut learned))).await?;
         let started = self.started;
         let mut report = Report { subject, learned, verdict, written: Written::default(), started };
         report.log();
@@ -148,9 +147,7 @@ impl Report {
             }
             Verdict::Inconclusive { hint, .. } => {
                 log::error!("inconclusive: {finding}");
-                if let Some(hint) = hint {
-                    log::error!("hint: {hint}");
-                }
+                log::error!("hint: {hint}");
             }
         }
         if let Some(command) = &self.learned.kept {
@@ -167,7 +164,7 @@ impl Report {
             Verdict::Unproven | Verdict::Inconclusive { .. } => (Vec::new(), Vec::new()),
         };
         let hint = match &self.verdict {
-            Verdict::Inconclusive { hint, .. } => hint.clone(),
+            Verdict::Inconclusive { hint, .. } => Some(hint),
             _ => None,
         };
         let document = json!({
@@ -176,6 +173,7 @@ impl Report {
             "finding": self.finding(),
             "hint": hint,
             "differences": differences,
+            "read_whole": self.learned.whole,
             "restore_seconds": self.learned.restore.as_ref().map(Duration::as_secs_f64),
             "tables": self.tables(),
             "rows": self.rows(),

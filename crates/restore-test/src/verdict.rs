@@ -36,13 +36,21 @@ pub(crate) enum Verdict {
         /// In a sentence.
         why: String,
         /// What to do about it.
-        hint: Option<String>,
+        hint: String,
     },
 }
+
+/// Where nothing better is known.
+const LOOK_INTO_THE_LOG: &str = "The scratch server ended or lacked something: memory, disk, an extension, a locale. Its last \
+    words are in the log with --verbose.";
 
 impl Verdict {
     pub(crate) fn failed(what: impl Into<String>) -> Self {
         Self::Failed { what: what.into(), differences: Vec::new() }
+    }
+
+    pub(crate) fn inconclusive(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Inconclusive { why: why.into(), hint: hint.into() }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -65,9 +73,7 @@ impl Verdict {
     /// The same words, but no blame on the backup.
     pub(crate) fn excused(self, reason: &str, hint: &str) -> Self {
         match self {
-            Self::Failed { what, .. } => {
-                Self::Inconclusive { why: format!("{what}; but {reason}"), hint: Some(hint.to_owned()) }
-            }
+            Self::Failed { what, .. } => Self::inconclusive(format!("{what}; but {reason}"), hint),
             other => other,
         }
     }
@@ -78,17 +84,17 @@ impl From<ReadError> for Verdict {
         let why = chain(&error);
         match &error {
             ReadError::Store(store) if store.kind != StoreErrorKind::Mismatch => {
-                Self::Inconclusive { why, hint: store.hint() }
+                let hint = store.hint();
+                Self::inconclusive(why, hint.unwrap_or_else(|| "See that the store can be read.".to_owned()))
             }
-            ReadError::File { .. } | ReadError::Footer(FooterError::OtherFormat { .. }) => {
-                Self::Inconclusive { why, hint: None }
+            ReadError::File { .. } => Self::inconclusive(why, "See that the file is there, and that this user may read it."),
+            ReadError::Footer(FooterError::OtherFormat { .. }) => {
+                Self::inconclusive(why, "It was made by a newer version of these tools: test it with that version.")
             }
-            ReadError::HiddenCommand { mended } => Self::Inconclusive {
+            ReadError::HiddenCommand { mended } => Self::inconclusive(
                 why,
-                hint: Some(format!(
-                    "Update PostgreSQL's programs on this machine to {mended} or later, and test again."
-                )),
-            },
+                format!("Update PostgreSQL's programs on this machine to {mended} or later."),
+            ),
             ReadError::Restore(error) => restore_failed(error),
             ReadError::Store(_)
             | ReadError::Gzip { .. }
@@ -101,7 +107,7 @@ impl From<ReadError> for Verdict {
 
 impl From<ScratchError> for Verdict {
     fn from(error: ScratchError) -> Self {
-        Self::Inconclusive { why: chain(&error), hint: error.hint() }
+        Self::inconclusive(chain(&error), error.hint().unwrap_or_else(|| LOOK_INTO_THE_LOG.to_owned()))
     }
 }
 
@@ -116,7 +122,7 @@ impl From<RedumpError> for Verdict {
     fn from(error: RedumpError) -> Self {
         let why = chain(&error);
         match error {
-            RedumpError::NotDumped(_) => Self::Inconclusive { why, hint: None },
+            RedumpError::NotDumped(_) => Self::inconclusive(why, LOOK_INTO_THE_LOG),
             RedumpError::NotWhole(_) => Self::failed(why),
         }
     }
@@ -134,13 +140,6 @@ fn restore_failed(error: &PostgresError) -> Verdict {
         PostgresError::NotRestored { said, in_the_script: true, .. } if !is_of_this_machine(said) => {
             Verdict::failed(format!("the backup does not restore: {}", chain(error)))
         }
-        _ => Verdict::Inconclusive {
-            why: format!("the restore broke off: {}", chain(error)),
-            hint: Some(
-                "The scratch server ended or lacked something: memory, disk, an extension, a locale. Its last words are in \
-                 the log with --verbose."
-                    .to_owned(),
-            ),
-        },
+        _ => Verdict::inconclusive(format!("the restore broke off: {}", chain(error)), LOOK_INTO_THE_LOG),
     }
 }

@@ -1,8 +1,9 @@
 //! What this machine lacks is no fault of the backup: inconclusive, with what to install.
 
+use acceptance::postgres::Cluster;
 use acceptance::store::{Fault, On, Operation};
 
-use super::{ends, flat, gzip, shop};
+use super::{Backup, ends, flat, gzip, shop};
 
 /// The dump with another header or statement; the footer would not fit, so there is none.
 fn altered(from: &str, to: &str) -> Vec<u8> {
@@ -19,7 +20,39 @@ fn an_extension_that_is_not_here() {
     let (outcome, letter) = ends(&sandbox, 3, "inconclusive", "this machine does not have the extension postgis");
     outcome.says("hint: Install it beside the PostgreSQL programs");
     assert!(letter.subject.starts_with("⚠️ Restore test INCONCLUSIVE: "), "{}", letter.subject);
-    assert!(flat(&letter).contains("This says nothing about the backup, good or bad."), "{}", letter.text);
+    let safety = "All of it was read, and nothing in it is cut or damaged; whether it restores is not known.";
+    assert!(flat(&letter).contains(safety), "{}", letter.text);
+}
+
+/// What is damaged is called so, though this machine could not have restored it either.
+#[test]
+fn damage_is_found_where_nothing_can_be_restored() {
+    let mut bytes = shop().bytes.clone();
+    let at = bytes.len() / 8;
+    bytes[at] ^= 0x10;
+    let mut sandbox = shop().stored_as(&bytes);
+    let small = Tmpfs::mount(&sandbox.home().join("small"), "8m");
+    sandbox.env("BACKUP_TEMP_DIR", &small.0.display().to_string());
+    ends(&sandbox, 1, "failed", "the file is damaged: its compression breaks off");
+
+    let lacking = "echo 'ERROR:  could not open extension control file' >&2; exit 3";
+    for (bytes, code, word) in [(&shop().bytes, 3, "inconclusive"), (&bytes, 1, "failed")] {
+        let sandbox = shop().stored_as(bytes);
+        sandbox.shim(
+            "psql",
+            &format!("#!/bin/sh\ncase \"$*\" in *--file=-*) {lacking};; *) exec @REAL@ \"$@\";; esac\n"),
+        );
+        ends(&sandbox, code, word, "for damage shows without a restore, too");
+    }
+}
+
+/// It restores, and equals what was dumped: nothing.
+#[test]
+fn a_database_without_a_table() {
+    let sandbox = Backup::of(&Cluster::shared().create_database()).stored();
+    let (outcome, letter) = ends(&sandbox, 3, "inconclusive", "there is nothing to prove");
+    outcome.says("hint: Look into the database that is backed up: is it the right one (DB_HOST, DB_NAME)");
+    assert!(letter.subject.starts_with("⚠️ Restore test INCONCLUSIVE: "), "{}", letter.subject);
 }
 
 #[test]
@@ -38,6 +71,18 @@ fn room_on_the_disk() {
     sandbox.env("BACKUP_TEMP_DIR", &small.0.display().to_string());
     let (outcome, _) = ends(&sandbox, 3, "inconclusive", "and a restore needs about");
     outcome.says("hint: Let BACKUP_TEMP_DIR name a directory on a larger disk");
+}
+
+/// What a killed run left there takes no room from the next.
+#[test]
+fn room_that_a_killed_run_took() {
+    let mut sandbox = shop().stored();
+    let small = Tmpfs::mount(&sandbox.home().join("small"), "140m");
+    let stale = small.0.join("scratch-killed");
+    std::fs::create_dir(&stale).unwrap();
+    std::fs::write(stale.join("ballast"), vec![0; 100 << 20]).unwrap();
+    sandbox.env("BACKUP_TEMP_DIR", &small.0.display().to_string());
+    ends(&sandbox, 0, "passed", "an earlier run was killed: its scratch directory");
 }
 
 #[test]

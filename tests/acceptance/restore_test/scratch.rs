@@ -48,6 +48,36 @@ fn what_a_killed_test_leaves_goes_with_the_next() {
     ends(&sandbox, 0, "passed", "an earlier run was killed: its scratch directory");
 }
 
+/// At whatever moment: while the server is made, restored into, dumped, stopped.
+#[test]
+fn a_test_that_is_ended_at_any_moment_leaves_no_process() {
+    let sandbox = shop().stored();
+    let begun = Instant::now();
+    sandbox.command("restore-test").arg("--no-notify").run().succeeds();
+    let whole = begun.elapsed();
+    for (signal, code) in [(Signal::SIGTERM, Some(143)), (Signal::SIGKILL, None)] {
+        for eighth in 0..8 {
+            let running = sandbox.command("restore-test").arg("--no-notify").spawn();
+            std::thread::sleep(whole * eighth / 8);
+            running.signal(signal);
+            let outcome = running.wait();
+            // In the first instant it does not listen yet, and one that was faster this time has ended well.
+            let ended = [code, Some(0)].contains(&outcome.code) || (eighth == 0 && outcome.code.is_none());
+            assert!(ended, "{}", outcome.report());
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while !sandbox.processes().is_empty() {
+                assert!(Instant::now() < deadline, "after {eighth} eighths, {signal}: {:#?}", sandbox.processes());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            if signal == Signal::SIGTERM {
+                sandbox.assert_no_litter();
+            }
+        }
+    }
+    sandbox.command("restore-test").arg("--no-notify").run().succeeds();
+    sandbox.assert_no_litter();
+}
+
 #[test]
 fn a_temp_directory_of_any_depth_will_do() {
     let mut sandbox = shop().stored();

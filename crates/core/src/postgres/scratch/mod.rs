@@ -22,7 +22,7 @@ pub use error::ScratchError;
 pub use programs::Programs;
 
 use super::client::{Client, conninfo, variables};
-use crate::child::{Child, Confinement};
+use crate::child::{Child, Confinement, Seal};
 use crate::footer::Role;
 use crate::key::DatabaseName;
 use crate::settings::Database;
@@ -79,6 +79,7 @@ pub struct Scratch {
     postgres: Child,
     programs: Programs,
     replaced: Option<Locale>,
+    seal: Seal,
     // Last, so that the server is dead before its files go.
     directory: Directory,
 }
@@ -110,10 +111,11 @@ impl Scratch {
         let superuser = free_name(taken);
         let replaced = init(programs, &inside, locale, &superuser).await?;
         let sealed = inside.sealed(&programs.folders);
-        log::info!("the scratch server is kept {}", sealed.seal());
+        let seal = sealed.seal();
+        log::info!("the scratch server is kept {seal}");
         let postgres = start_server(programs, &sealed, objects).await?;
         let client = client(programs, sealed, &superuser, locale);
-        let scratch = Self { client, postgres, programs: programs.clone(), replaced, directory };
+        let scratch = Self { client, postgres, programs: programs.clone(), replaced, seal, directory };
         let mut empty = scratch.client.clone();
         empty.conninfo = conninfo(&settings(&superuser, "postgres"));
         let create = format!("CREATE DATABASE {DATABASE} TEMPLATE template0");
@@ -127,6 +129,11 @@ impl Scratch {
     /// The way into its database.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// What it is kept from.
+    pub fn seal(&self) -> Seal {
+        self.seal
     }
 
     /// What the machine does not have, and that was replaced by the plain locale: order and classes of characters may differ.
