@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -27,6 +27,9 @@ const LAST_WORDS_BYTES: usize = 4096;
 
 /// Lines of a program's stderr that go to the log.
 const LOGGED_LINES: u64 = 200;
+
+/// How long a program may take to end when it is told to.
+const TIME_TO_HEED: Duration = Duration::from_secs(2);
 
 /// How long the rest of a program's stderr is waited for once it has ended: a grandchild that keeps it open must not keep us.
 const TIME_FOR_LAST_WORDS: Duration = Duration::from_secs(2);
@@ -179,18 +182,28 @@ impl Child {
     }
 
     /// Ends it: SIGTERM, so that it can cancel its query in the server, and SIGKILL if it does not heed that.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.stop_by(Signal::SIGTERM).await;
     }
 
     /// Ends it by this signal, and SIGKILL if it does not heed that.
-    pub async fn stop_by(mut self, signal: Signal) {
+    pub async fn stop_by(&mut self, signal: Signal) {
         self.signal(signal);
-        if tokio::time::timeout(Duration::from_secs(2), self.process.wait()).await.is_err() {
+        if tokio::time::timeout(TIME_TO_HEED, self.process.wait()).await.is_err() {
             self.signal(Signal::SIGKILL);
             // Whether it was reaped or had gone already, it is gone now.
             let _ = self.process.wait().await;
         }
+    }
+
+    /// The same where nobody can wait but by standing still: when it is dropped.
+    pub fn stop_here_by(&mut self, signal: Signal) {
+        self.signal(signal);
+        let begun = Instant::now();
+        while matches!(self.process.try_wait(), Ok(None)) && begun.elapsed() < TIME_TO_HEED {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.signal(Signal::SIGKILL);
     }
 
     /// Signals the program and what it started. After it has been waited for, its number may be somebody else's.

@@ -124,13 +124,11 @@ impl Letter<'_> {
         let name = &self.run.settings.database.name;
         let headline = format!("The backup of {name} could not be tested here: {}.", report.finding());
         let proven = self.newest_proven().await;
-        let mail = self
-            .begin(Kind::RestoreTestInconclusive, headline)
-            .safety(proven.safety(if report.learned.whole {
-                "All of it was read, and nothing in it is cut or damaged; whether it restores is not known."
-            } else {
-                "This says nothing about the backup, good or bad."
-            }));
+        let mail = self.begin(Kind::RestoreTestInconclusive, headline).safety(proven.safety(if report.learned.whole {
+            "All of it was read, and nothing in it is cut or damaged; whether it restores is not known."
+        } else {
+            "This says nothing about the backup, good or bad."
+        }));
         let hint = Step::say(self.context.redact(hint));
         let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
         troubles(mail, report)

@@ -87,14 +87,15 @@ impl From<ReadError> for Verdict {
                 let hint = store.hint();
                 Self::inconclusive(why, hint.unwrap_or_else(|| "See that the store can be read.".to_owned()))
             }
-            ReadError::File { .. } => Self::inconclusive(why, "See that the file is there, and that this user may read it."),
+            ReadError::File { .. } => {
+                Self::inconclusive(why, "See that the file is there, and that this user may read it.")
+            }
             ReadError::Footer(FooterError::OtherFormat { .. }) => {
                 Self::inconclusive(why, "It was made by a newer version of these tools: test it with that version.")
             }
-            ReadError::HiddenCommand { mended } => Self::inconclusive(
-                why,
-                format!("Update PostgreSQL's programs on this machine to {mended} or later."),
-            ),
+            ReadError::HiddenCommand { mended } => {
+                Self::inconclusive(why, format!("Update PostgreSQL's programs on this machine to {mended} or later."))
+            }
             ReadError::Restore(error) => restore_failed(error),
             ReadError::Store(_)
             | ReadError::Gzip { .. }

@@ -90,8 +90,3 @@ fn ten_thousand_tables() {
     proves("DO $$ BEGIN FOR i IN 1..10000 LOOP EXECUTE format('CREATE TABLE t%s (a int)', i); IF i % 500 = 0 THEN COMMIT; END IF; END LOOP; END $$;
         INSERT INTO t7 VALUES (7);");
 }
-
-#[test]
-fn nothing_at_all() {
-    proves("SELECT 1");
-}

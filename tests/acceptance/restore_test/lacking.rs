@@ -36,13 +36,14 @@ fn damage_is_found_where_nothing_can_be_restored() {
     ends(&sandbox, 1, "failed", "the file is damaged: its compression breaks off");
 
     let lacking = "echo 'ERROR:  could not open extension control file' >&2; exit 3";
-    for (bytes, code, word) in [(&shop().bytes, 3, "inconclusive"), (&bytes, 1, "failed")] {
+    for (bytes, code, word, says) in [
+        (&shop().bytes, 3, "inconclusive", "could not open extension control file"),
+        (&bytes, 1, "failed", "the file is damaged: its compression breaks off"),
+    ] {
         let sandbox = shop().stored_as(bytes);
-        sandbox.shim(
-            "psql",
-            &format!("#!/bin/sh\ncase \"$*\" in *--file=-*) {lacking};; *) exec @REAL@ \"$@\";; esac\n"),
-        );
-        ends(&sandbox, code, word, "for damage shows without a restore, too");
+        sandbox
+            .shim("psql", &format!("#!/bin/sh\ncase \"$*\" in *--file=-*) {lacking};; *) exec @REAL@ \"$@\";; esac\n"));
+        ends(&sandbox, code, word, says);
     }
 }
 

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
+use acceptance::sandbox::Sandbox;
 use nix::sys::signal::Signal;
 
-use super::{ends, shop};
+use super::{ends, gzip, shop};
 
 /// `psql` stands still in the middle of the restore.
 const STANDS_STILL: &str =
@@ -38,11 +39,7 @@ fn what_a_killed_test_leaves_goes_with_the_next() {
     running.wait();
     let temp = sandbox.home().join("temp");
     assert_eq!(fs::read_dir(&temp).unwrap().count(), 1, "the killed test left nothing: this test proves nothing");
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while !sandbox.processes().is_empty() {
-        assert!(Instant::now() < deadline, "the scratch server outlived its test: {:#?}", sandbox.processes());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until_all_are_gone(&sandbox, "SIGKILL");
 
     sandbox.shim("psql", "#!/bin/sh\nexec @REAL@ \"$@\"\n");
     ends(&sandbox, 0, "passed", "an earlier run was killed: its scratch directory");
@@ -64,11 +61,7 @@ fn a_test_that_is_ended_at_any_moment_leaves_no_process() {
             // In the first instant it does not listen yet, and one that was faster this time has ended well.
             let ended = [code, Some(0)].contains(&outcome.code) || (eighth == 0 && outcome.code.is_none());
             assert!(ended, "{}", outcome.report());
-            let deadline = Instant::now() + Duration::from_secs(10);
-            while !sandbox.processes().is_empty() {
-                assert!(Instant::now() < deadline, "after {eighth} eighths, {signal}: {:#?}", sandbox.processes());
-                std::thread::sleep(Duration::from_millis(20));
-            }
+            wait_until_all_are_gone(&sandbox, &format!("{eighth} eighths, {signal}"));
             if signal == Signal::SIGTERM {
                 sandbox.assert_no_litter();
             }
@@ -76,6 +69,36 @@ fn a_test_that_is_ended_at_any_moment_leaves_no_process() {
     }
     sandbox.command("restore-test").arg("--no-notify").run().succeeds();
     sandbox.assert_no_litter();
+}
+
+/// Its backends lead process groups of their own, and one at work on a long statement looks up for nothing.
+#[test]
+fn a_test_that_is_ended_while_its_server_is_at_work_leaves_no_process() {
+    let text = shop().text();
+    let at = text.find("CREATE TYPE").unwrap();
+    let busy = "CREATE FUNCTION public.spin() RETURNS int LANGUAGE plpgsql AS $_$ DECLARE n int := 0; BEGIN \
+                RAISE WARNING 'at work'; FOR i IN 1..2000000000 LOOP n := i; END LOOP; RETURN n; END $_$;\n\
+                CREATE TABLE public.trap (a int);\nINSERT INTO public.trap VALUES (public.spin());\n";
+    let dump = format!("{}{busy}{}", &text[..at], &text[at..text.find("-- @backup ").unwrap()]);
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let sandbox = shop().stored_as(&gzip(dump.as_bytes()));
+        let mut running = sandbox.command("restore-test").args(["--no-notify", "--verbose"]).spawn();
+        running.wait_for_log("at work");
+        running.signal(signal);
+        running.wait();
+        wait_until_all_are_gone(&sandbox, &format!("{signal}"));
+        if signal == Signal::SIGTERM {
+            sandbox.assert_no_litter();
+        }
+    }
+}
+
+fn wait_until_all_are_gone(sandbox: &Sandbox, after: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !sandbox.processes().is_empty() {
+        assert!(Instant::now() < deadline, "after {after}: {:#?}", sandbox.processes());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The directory of a scratch server: its own, on a disk with room, gone afterwards whatever happens.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{User, chown};
-use tempfile::TempDir;
 
 use super::ScratchError;
 
@@ -16,10 +17,14 @@ const PREFIX: &str = "scratch-";
 /// Locked as long as its run lives.
 const LOCK: &str = "lock";
 
-/// A directory of its own.
+/// How long a directory is removed again and again, while the last processes of a server that was killed still write to it.
+const TIME_TO_REMOVE: Duration = Duration::from_secs(10);
+
+/// A directory of its own, gone when it is dropped.
 #[derive(Debug)]
 pub(super) struct Directory {
-    folder: TempDir,
+    path: PathBuf,
+    is_kept: bool,
     owner: Option<User>,
     _lock: File,
 }
@@ -34,11 +39,12 @@ impl Directory {
         let folder = tempfile::Builder::new().prefix(PREFIX).permissions(private).tempdir_in(temp).map_err(failed)?;
         let lock = File::create(folder.path().join(LOCK)).map_err(failed)?;
         lock.lock().map_err(failed)?;
-        hand_over(folder.path(), owner.as_ref()).map_err(failed)?;
-        if let Some(user) = &owner {
-            check_reach(folder.path(), user)?;
+        let directory = Self { path: folder.keep(), is_kept: false, owner, _lock: lock };
+        hand_over(&directory.path, directory.owner.as_ref()).map_err(failed)?;
+        if let Some(user) = &directory.owner {
+            check_reach(&directory.path, user)?;
         }
-        Ok(Self { folder, owner, _lock: lock })
+        Ok(directory)
     }
 
     /// Makes an empty directory in it.
@@ -49,19 +55,38 @@ impl Directory {
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
     }
 
     /// Leaves it where it is, under a name that no later run removes.
-    pub(super) fn keep(mut self) -> PathBuf {
-        self.folder.disable_cleanup(true);
-        let path = self.folder.path().to_owned();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kept = path.with_file_name(format!("kept-{name}"));
-        match fs::rename(&path, &kept) {
+    pub(super) fn keep(&mut self) -> PathBuf {
+        self.is_kept = true;
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        let kept = self.path.with_file_name(format!("kept-{name}"));
+        match fs::rename(&self.path, &kept) {
             Ok(()) => kept,
-            Err(_) => path,
+            Err(_) => self.path.clone(),
         }
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            remove(&self.path);
+        }
+    }
+}
+
+/// Removes it with all that is in it.
+fn remove(path: &Path) {
+    let begun = Instant::now();
+    while let Err(error) = fs::remove_dir_all(path) {
+        let is_written_to = matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotFound) && path.exists();
+        if !is_written_to || begun.elapsed() > TIME_TO_REMOVE {
+            return log::warn!("cannot remove {}: {error}", path.display());
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -97,9 +122,7 @@ pub(super) fn remove_stale(temp: &Path) {
         let in_use = File::open(path.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
         if !in_use {
             log::warn!("an earlier run was killed: its scratch directory {} is removed", path.display());
-            if let Err(error) = fs::remove_dir_all(&path) {
-                log::warn!("cannot remove {}: {error}", path.display());
-            }
+            remove(&path);
         }
     }
 }

@@ -34,6 +34,9 @@ const TIME_TO_INIT: Duration = Duration::from_mins(5);
 /// How long the server may take to accept connections.
 const TIME_TO_START: Duration = Duration::from_mins(2);
 
+/// How the server ends: its sessions with it, in the middle of whatever they do. There is nothing to be saved.
+const AT_ONCE: Signal = Signal::SIGQUIT;
+
 /// How long one statement of ours may take.
 const STATEMENT: Duration = Duration::from_mins(2);
 
@@ -72,7 +75,7 @@ impl Locale {
     }
 }
 
-/// A running scratch server. Dropped, it is killed and its directory removed; [`Scratch::stop`] does so in order.
+/// A running scratch server. Dropped, it is ended and its directory removed; [`Scratch::stop`] lets others work meanwhile.
 #[derive(Debug)]
 pub struct Scratch {
     client: Client,
@@ -172,16 +175,22 @@ impl Scratch {
     }
 
     /// Stops the server and removes everything.
-    pub async fn stop(self) {
-        // Immediately: there is nothing to be saved.
-        self.postgres.stop_by(Signal::SIGQUIT).await;
+    pub async fn stop(mut self) {
+        self.postgres.stop_by(AT_ONCE).await;
     }
 
     /// Stops the server in order, and leaves its directory where it is. Gives the command that starts it again.
-    pub async fn keep(self) -> String {
+    pub async fn keep(mut self) -> String {
         self.postgres.stop_by(Signal::SIGINT).await;
         let data = self.directory.keep().join("data");
         format!("{} -D {} -k {} -h ''", self.programs.postgres.path.display(), data.display(), data.display())
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Not by SIGKILL: its backends lead groups of their own, and one at work would go on.
+        self.postgres.stop_here_by(AT_ONCE);
     }
 }
 
@@ -323,7 +332,10 @@ async fn start_server(programs: &Programs, sealed: &Confinement, objects: usize)
         "logging_collector=off",
         &locks,
     ];
-    let arguments = ["-D", "data"].into_iter().chain(settings.into_iter().flat_map(|setting| ["-c", setting]));
+    // Killed, we take psql with us; then its backend ends, too, even in the middle of an index that takes an hour.
+    let notices = (programs.version().major >= 14).then_some("client_connection_check_interval=2s");
+    let settings = settings.into_iter().chain(notices).flat_map(|setting| ["-c", setting]);
+    let arguments = ["-D", "data"].into_iter().chain(settings);
     let variables = server_variables();
     let level = log::Level::Debug;
     let mut postgres =
@@ -338,7 +350,7 @@ async fn start_server(programs: &Programs, sealed: &Confinement, objects: usize)
             return Ok(postgres);
         }
         if Instant::now() > deadline {
-            postgres.stop_by(Signal::SIGQUIT).await;
+            postgres.stop_by(AT_ONCE).await;
             return Err(ScratchError::Slow { program: "postgres", limit: TIME_TO_START });
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
