@@ -74,7 +74,11 @@ impl Sandbox {
     pub fn processes(&self) -> Vec<String> {
         let mark = format!("{}/", self.home.display());
         let marked = |pid: &u32| {
-            [process_file(*pid, "cmdline"), process_file(*pid, "environ")].iter().any(|text| text.contains(&mark))
+            // A backend of PostgreSQL writes its title over both.
+            let works_in = fs::read_link(format!("/proc/{pid}/cwd")).unwrap_or_default().display().to_string();
+            [process_file(*pid, "cmdline"), process_file(*pid, "environ"), works_in]
+                .iter()
+                .any(|text| text.contains(&mark))
         };
         let described = |pid: u32| format!("{pid} {}", process_file(pid, "cmdline").replace('\0', " "));
         pids().filter(marked).map(described).collect()
