@@ -2,10 +2,10 @@
 //!
 //! The stream is a row of independent gzip members, one per block of 1 MiB, which any `gunzip` reads as one file (RFC 1952,
 //! section 2.2). Independent members let every core compress its own block without waiting for a dictionary. libdeflate
-//! compresses them: at its level 6 the result is smaller than that of `gzip -9`, for a quarter of the CPU. Blocks of
-//! 1 MiB cost about 1 % against a single stream; smaller ones cost more, larger ones only memory.
+//! compresses them: at its level 6 the result is smaller than that of `gzip -9`, for a sixth of the CPU. Blocks of
+//! 4 MiB would save 0.2 %, for four times the memory; the next level 0.8 %, for half as much CPU again.
 //!
-//! Reading is flate2's: see [`reader`].
+//! Reading is flate2's, on zlib-rs: see [`reader`].
 
 use std::collections::VecDeque;
 use std::io::Read;
