@@ -110,6 +110,16 @@ impl Footer {
         lines::parse(bytes)
     }
 
+    /// The footer of what was read of the end of a backup. `None`: there is none, or it cannot be read, and the log says why.
+    pub fn of_the_end(text: Result<Option<Vec<u8>>, String>, address: &str) -> Option<Self> {
+        let parsed = match text {
+            Ok(None) => return None,
+            Ok(Some(text)) => Self::parse(&text).map_err(|error| error.to_string()),
+            Err(why) => Err(why),
+        };
+        parsed.inspect_err(|why| log::warn!("cannot read the footer of {address}: {why}")).ok()
+    }
+
     /// The statement that makes an empty database of this name with the encoding and the locale that this one had, on a server of
     /// this major version.
     pub fn create_statement(&self, name: &str, major: u32) -> String {

@@ -7,6 +7,8 @@
 //!
 //! Reading is flate2's, on zlib-rs: see [`reader`].
 
+pub mod locator;
+
 use std::collections::VecDeque;
 use std::io::Read;
 
@@ -61,34 +63,6 @@ impl Gzip {
 /// Reads all members of a compressed stream as one. Use no other decoder: a plain one ends in silence after the first.
 pub fn reader<R: Read>(compressed: R) -> flate2::read::MultiGzDecoder<R> {
     flate2::read::MultiGzDecoder::new(compressed)
-}
-
-/// What stands at the very end of a stream and says how long the members of its footer are, so that they can be read
-/// without the rest.
-pub mod locator {
-    /// An empty gzip member with an extra field (RFC 1952, section 2.3.1.1) of eight bytes, called `BF`.
-    const HEAD: [u8; 16] = [0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 255, 12, 0, b'B', b'F', 8, 0];
-    /// An empty deflate block, the CRC of nothing, the length of nothing.
-    const TAIL: [u8; 10] = [3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-
-    /// The length of a locator.
-    pub const BYTES: usize = HEAD.len() + 8 + TAIL.len();
-
-    /// A locator for a footer of so many compressed bytes, which stand right before it.
-    pub fn write(footer_bytes: u64) -> [u8; BYTES] {
-        let mut member = [0; BYTES];
-        member[..HEAD.len()].copy_from_slice(&HEAD);
-        member[HEAD.len()..HEAD.len() + 8].copy_from_slice(&footer_bytes.to_le_bytes());
-        member[HEAD.len() + 8..].copy_from_slice(&TAIL);
-        member
-    }
-
-    /// The length of the footer, from the end of a stream. `None`: no locator there.
-    pub fn read(end_of_stream: &[u8]) -> Option<u64> {
-        let member = end_of_stream.last_chunk::<BYTES>()?;
-        let number = member.strip_prefix(&HEAD)?.strip_suffix(&TAIL)?;
-        Some(u64::from_le_bytes(number.try_into().ok()?))
-    }
 }
 
 #[cfg(test)]

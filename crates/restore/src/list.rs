@@ -119,7 +119,9 @@ impl Seen {
 impl Entry<'_> {
     /// Nothing for what the key puts into the future.
     fn age(&self, now: PrimitiveDateTime) -> Option<Duration> {
-        Duration::try_from(now - self.taken).ok()
+        let age = Duration::try_from(now - self.taken).ok()?;
+        // Keys are whole seconds: a part of one would say nothing.
+        Some(Duration::from_secs(age.as_secs().max(1)))
     }
 
     fn tested(&self) -> String {

@@ -48,12 +48,16 @@ fn a_gigabyte_that_compresses_well() {
 }
 
 #[test]
-fn half_a_gigabyte_that_hardly_compresses() {
+fn half_a_gigabyte_that_hardly_compresses_there_and_back() {
     let sandbox = shop();
     // Base64 of noise: a quarter less.
     dump_of(&sandbox, "head -c 525000000 /dev/urandom | base64");
-    let peak = peak(sandbox.command("backup"));
+    let backing_up = peak(sandbox.command("backup"));
     let stored: usize = sandbox.store().keys().iter().map(|key| sandbox.store().read(key).len()).max().unwrap();
     assert!(stored > 500_000_000, "{stored} bytes");
-    assert!(peak < MOST, "{} MiB", peak >> 20);
+    assert!(backing_up < MOST, "{} MiB", backing_up >> 20);
+
+    let discard = fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
+    let fetching = peak(sandbox.command("restore").args(["fetch", "latest", "--output", "-"]).stdout(discard));
+    assert!(fetching < MOST, "{} MiB", fetching >> 20);
 }

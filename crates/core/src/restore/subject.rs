@@ -1,13 +1,17 @@
 //! The backup that is to be restored: where it is, and what it says of itself before it is.
 
-use std::path::PathBuf;
+use std::io::{self, SeekFrom};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use time::PrimitiveDateTime;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::{Input, ReadError, read};
 use crate::figures;
 use crate::footer::{DumpFacts, Footer};
+use crate::gzip::locator;
 use crate::key::{BackupId, DatabaseName, Layout, Tier};
 use crate::process::Progress;
 use crate::store::{Found, Source, Store, StoreError, Wanted};
@@ -105,11 +109,18 @@ impl Subject {
         }
     }
 
-    /// What it takes to restore it. The end of an object in the store is enough; without a footer there, all of it is read.
+    /// What it takes to restore it. Its end is enough; without a footer there, all of it is read.
     pub async fn announced(&self, store: &Store) -> Result<Announced, ReadError> {
-        if let Place::Store(place) = &self.place
-            && let Some(footer) = store.footer(&place.1.object).await
-        {
+        let footer = match &self.place {
+            Place::Store(place) => store.footer(&place.1.object).await,
+            Place::File(path) => {
+                // One that cannot be read at all is told once.
+                self.open().await?;
+                let end = async |bytes: u64| end_of_file(path, self.bytes.saturating_sub(bytes)).await;
+                Footer::of_the_end(locator::footer(self.bytes, end).await, &self.address)
+            }
+        };
+        if let Some(footer) = footer {
             return Ok(Announced { facts: footer.dump.clone(), footer: Some(footer) });
         }
         log::info!("reading all of {} once, for what a restore needs", self.address);
@@ -133,4 +144,12 @@ impl Subject {
         let [key, itself] = [id.taken, taken].map(|taken| figures::instant(taken.assume_offset(started.offset())));
         Err(IdentityError::Instant { key, itself })
     }
+}
+
+async fn end_of_file(path: &Path, from: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path).await?;
+    file.seek(SeekFrom::Start(from)).await?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end).await?;
+    Ok(end)
 }
