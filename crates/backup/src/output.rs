@@ -13,7 +13,8 @@ use crate::error::Error;
 
 pub(crate) enum Sink<'u> {
     Store(Box<Upload>, &'u Unfinished),
-    File { half: NamedTempFile, writer: tokio::fs::File, path: PathBuf },
+    /// `half` is `None` once it has its name.
+    File { half: Option<NamedTempFile>, writer: tokio::fs::File, path: PathBuf },
     Stdout(tokio::io::Stdout),
 }
 
@@ -44,7 +45,7 @@ impl Sink<'_> {
         let half = NamedTempFile::with_prefix_in(".backup-", folder).map_err(failed)?;
         // Written on another thread, so that a disk that hangs does not keep a signal from ending the run.
         let writer = tokio::fs::File::from_std(half.reopen().map_err(failed)?);
-        Ok(Self::File { half, writer, path: path.to_owned() })
+        Ok(Self::File { half: Some(half), writer, path: path.to_owned() })
     }
 
     pub(crate) async fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
@@ -66,8 +67,10 @@ impl Sink<'_> {
                 // What a write left to the other thread fails here.
                 writer.flush().await.map_err(failed)?;
                 writer.sync_all().await.map_err(failed)?;
-                // A hard link refuses to replace what came to stand under the name meanwhile.
-                std::fs::hard_link(half.path(), &*path).map_err(failed)?;
+                if let Some(half) = half.take() {
+                    // Replaces nothing that came to stand under the name meanwhile.
+                    half.persist_noclobber(&*path).map_err(|error| failed(error.error))?;
+                }
                 Ok(Written::File(path.clone()))
             }
             Self::Stdout(stdout) => stdout.flush().await.map(|()| Written::Stdout).map_err(stdout_error),
