@@ -14,7 +14,11 @@ use crate::error::Error;
 pub(crate) enum Sink<'u> {
     Store(Box<Upload>, &'u Unfinished),
     /// `half` is `None` once it has its name.
-    File { half: Option<NamedTempFile>, writer: tokio::fs::File, path: PathBuf },
+    File {
+        half: Option<NamedTempFile>,
+        writer: tokio::fs::File,
+        path: PathBuf,
+    },
     Stdout(tokio::io::Stdout),
 }
 

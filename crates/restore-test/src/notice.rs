@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::proof::Learned;
 use crate::run::{Report, Run};
 use crate::verdict::Verdict;
 use backup_core::figures;
@@ -122,13 +123,20 @@ impl Letter<'_> {
 
     async fn inconclusive(&self, report: &Report, hint: &str) -> Mail {
         let name = &self.run.settings.database.name;
-        let headline = format!("The backup of {name} could not be tested here: {}.", report.finding());
-        let proven = self.newest_proven().await;
-        let mail = self.begin(Kind::RestoreTestInconclusive, headline).safety(proven.safety(if report.learned.whole {
-            "All of it was read, and nothing in it is cut or damaged; whether it restores is not known."
+        let Learned { restore, whole, .. } = &report.learned;
+        let (what, known) = if restore.is_some() {
+            ("The restore test of NAME proves nothing", "All of it was restored, so nothing in it is cut or damaged.")
+        } else if *whole {
+            (
+                "The backup of NAME could not be tested here",
+                "All of it was read, and nothing in it is cut or damaged; whether it restores is not known.",
+            )
         } else {
-            "This says nothing about the backup, good or bad."
-        }));
+            ("The backup of NAME could not be tested here", "This says nothing about the backup, good or bad.")
+        };
+        let headline = format!("{}: {}.", what.replace("NAME", name.as_str()), report.finding());
+        let proven = self.newest_proven().await;
+        let mail = self.begin(Kind::RestoreTestInconclusive, headline).safety(proven.safety(known));
         let hint = Step::say(self.context.redact(hint));
         let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
         troubles(mail, report)
