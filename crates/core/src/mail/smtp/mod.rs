@@ -26,6 +26,11 @@ pub(in crate::mail) struct Patience {
 }
 
 impl Patience {
+    /// For a step that carries so many bytes, at 1 Mbit/s.
+    fn for_bytes(self, bytes: usize) -> Self {
+        Self { step: self.step + Duration::from_secs_f64(bytes as f64 * 8e-6), ..self }
+    }
+
     /// Waits for a step, but no longer than is left.
     async fn wait<T>(&self, stage: Stage, step: impl Future<Output = Result<T, SmtpError>>) -> Result<T, SmtpError> {
         let begun = Instant::now();

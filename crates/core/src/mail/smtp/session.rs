@@ -151,7 +151,7 @@ async fn hand_over(
     }
     step(connection, Data, Stage::Accept, patience).await?;
     let sent = async { connection.message(raw).await.map_err(|error| lost(Stage::Accept, error)) };
-    let receipt = patience.wait(Stage::Accept, sent).await?;
+    let receipt = patience.for_bytes(raw.len()).wait(Stage::Accept, sent).await?;
     let receipt: Vec<&str> = receipt.message().collect();
     listener(Passed {
         stage: Stage::Accept,
