@@ -1,9 +1,12 @@
 //! docker/kubernetes.yaml: valid by the schemas of Kubernetes, and the same schedule as `crontab`.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use acceptance::programs;
 use serde_json::Value;
+
+use crate::health::CHECKS;
 
 /// Checks every object strictly, and prints all of them as JSON, with the anchors of YAML resolved.
 const VALIDATE: &str = "
@@ -45,6 +48,20 @@ fn every_object_is_valid_and_each_line_of_the_crontab_is_a_cron_job() {
         Some(format!("{when} {command}"))
     });
     assert_eq!(in_kubernetes, in_crontab.collect::<Vec<_>>());
+}
+
+/// There is no cron to look at; everything else is.
+#[test]
+fn every_check_but_that_of_cron_is_made() {
+    let items = manifest();
+    let arguments: Vec<&str> = cron_jobs(&items)
+        .flat_map(|job| container(job)["args"].as_array().unwrap())
+        .filter_map(Value::as_str)
+        .collect();
+    let only = arguments.iter().find_map(|argument| argument.strip_prefix("--only=")).unwrap();
+    let made: BTreeSet<&str> = only.split(',').collect();
+    let known: BTreeSet<&str> = CHECKS.iter().copied().filter(|check| *check != "cron").collect();
+    assert_eq!(made, known);
 }
 
 #[test]

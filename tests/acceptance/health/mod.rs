@@ -17,6 +17,21 @@ use backup_core::key::{BackupId, Layout, Outcome as TestOutcome, RecordId, Tier}
 use serde_json::Value;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
+/// Every check, in the order in which they are shown.
+pub(crate) const CHECKS: &[&str] = &[
+    "database",
+    "storage",
+    "recent-backup",
+    "restore-test",
+    "cron",
+    "tools",
+    "notifications",
+    "disk",
+    "temp",
+    "logs",
+    "settings",
+];
+
 /// The tools that a complete installation has. They are looked for, not run.
 const TOOLS: [&str; 6] = ["backup", "cleanup", "restore-test", "notify", "health-check", "restore"];
 
@@ -153,7 +168,7 @@ fn where_all_is_well_it_says_so_and_mails_nothing() {
     let sandbox = healthy();
     let outcome = health(&sandbox).run().succeeds();
     let outcome = outcome.prints("All is well.").prints("ok        recent-backup  the newest backup is ");
-    assert_eq!(outcome.stdout.lines().count(), 12, "{}", outcome.report());
+    assert_eq!(outcome.stdout.lines().count(), CHECKS.len() + 1, "{}", outcome.report());
     assert!(!outcome.stdout.contains('\u{1b}'), "colours are for terminals\n{}", outcome.report());
     assert_eq!(letters(&sandbox).len(), 0);
     sandbox.assert_no_secret_leaked();

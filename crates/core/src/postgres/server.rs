@@ -22,7 +22,8 @@ const TRIES: &[Duration] = &[Duration::from_secs(2), Duration::from_secs(5)];
 /// The largest answer that is read.
 const ANSWER_BYTES: u64 = 64 << 20;
 
-/// The server and the database, as far as a backup needs to know them.
+/// The server and the database, as far as a backup needs to know them. Backup and restore fail where this cannot be asked: what only
+/// a health check needs is a question of its own.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// Its version.

@@ -11,7 +11,7 @@ fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
 }
 
-/// All settings of a backup from one reader: the lines of the message, or none.
+/// All settings from one reader: the lines of the message, or none.
 fn problems(environment: &Environment) -> Vec<String> {
     let mut reader = Reader::new(environment);
     let read = (
@@ -23,7 +23,10 @@ fn problems(environment: &Environment) -> Vec<String> {
         Mail::read(&mut reader),
         Places::read(&mut reader),
     );
-    match reader.finish(|| Some((read.0?, read.1?, read.2?, read.3?, read.4?, read.5?, read.6?))) {
+    let thresholds = Thresholds::read(&mut reader);
+    let rest = (thresholds, Retention::read(&mut reader, thresholds), Health::read(&mut reader));
+    let all = || Some((read.0?, read.1?, read.2?, read.3?, read.4?, read.5?, read.6?, rest.0?, rest.1?, rest.2?));
+    match reader.finish(all) {
         Ok(_) => Vec::new(),
         Err(ConfigError { problems }) => problems
             .iter()
