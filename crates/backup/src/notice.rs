@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::footer::Changes;
+use backup_core::key::key_time;
 use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
 use backup_core::process::{Context, Cut, Exit, Failure, Signal, chain, now};
 use backup_core::settings::NotifyOn;
@@ -11,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::before::Before;
 use crate::error::Error;
-use crate::run::{self, Ended, Report};
+use crate::run::{Ended, Report};
 use crate::settings::Settings;
 
 /// How long the search for the newest good backup may take, after a failure that may be the store's.
@@ -144,7 +145,7 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
     let text = context.redact(&chain(error));
     let headline = format!("{} was NOT backed up: {text}", settings.database.name);
     let limit = if matches!(error, Error::Cut(Cut::Interrupted(_))) { TIME_TO_LOOK_IN_A_HURRY } else { TIME_TO_LOOK };
-    let before = Before::look(settings, run::taken(context), limit).await;
+    let before = Before::look(settings, key_time(context.started), limit).await;
     let mail = before.tell(Mail::new(Kind::Failure, origin(settings, context), headline));
     let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(context.redact(&hint))).into_iter().collect();
     steps.push(match error.exit() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use backup_core::figures;
 use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
-use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::key::{BackupId, Layout, Tier, key_time};
 use backup_core::postgres::{Client, DumpStream, Server};
 use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, chain, now};
 use backup_core::settings;
@@ -109,14 +109,14 @@ impl<'c> Run<'c> {
         let Some(settings) = &self.settings.store else { unreachable!("settings are read with the store") };
         let store = Store::new(settings).await;
         let layout = Layout::new(settings.prefix.clone(), self.settings.database.name.clone());
-        let id = BackupId { taken: taken(self.context), tier: Tier::Daily };
+        let id = BackupId { taken: key_time(self.context.started), tier: Tier::Daily };
         let key = layout.key(id);
 
         let store_time = self.bounds.hold(store.check(&layout.prefix().tier_folder(Tier::Daily))).await??;
         if let Some(differ) = ClocksDiffer::beyond(CLOCKS_MAY_DIFFER, now(), store_time) {
             return Err(differ.into());
         }
-        let earlier = self.bounds.hold(newest(&store, &layout, taken(self.context))).await??;
+        let earlier = self.bounds.hold(newest(&store, &layout, key_time(self.context.started))).await??;
         if let Some((address, age)) = args.if_older_than.and_then(|limit| self.recent(&store, earlier.as_ref(), limit))
         {
             log::info!("{address} is {} old: no backup is due", figures::duration(age));
@@ -215,7 +215,7 @@ impl<'c> Run<'c> {
         limit: Duration,
     ) -> Option<(String, Duration)> {
         let (object, id) = newest?;
-        let age = Duration::try_from(taken(self.context) - id.taken).unwrap_or_default();
+        let age = Duration::try_from(key_time(self.context.started) - id.taken).unwrap_or_default();
         (age < limit).then(|| (store.address(&object.key), age))
     }
 
@@ -261,13 +261,6 @@ impl<'c> Run<'c> {
             footer: made.footer,
         }
     }
-}
-
-/// The instant that the key of a run carries: local time, whole seconds.
-pub(crate) fn taken(context: &Context) -> PrimitiveDateTime {
-    let started = context.started;
-    let whole = started.replace_nanosecond(0).unwrap_or(started);
-    PrimitiveDateTime::new(whole.date(), whole.time())
 }
 
 /// What keeps a dump that lost every table from being stored: a night of such backups, and the cleanup after it, would take the

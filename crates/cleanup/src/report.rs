@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::{LastCleanup, TestRecord};
-use backup_core::key::{RecordId, Tier};
+use backup_core::key::{RecordId, Tier, local_time};
 use backup_core::process::Exit;
 use backup_core::store::StoreError;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -148,8 +148,7 @@ impl Report {
     }
 
     fn age(&self, made: PrimitiveDateTime) -> String {
-        let local = PrimitiveDateTime::new(self.at.date(), self.at.time());
-        figures::duration(Duration::try_from(local - made).unwrap_or_default())
+        figures::duration(Duration::try_from(local_time(self.at) - made).unwrap_or_default())
     }
 
     /// `3 backups were deleted`, `would be deleted`, `are due`: as far as it is true in this mode.

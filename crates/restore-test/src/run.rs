@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::Journal;
-use backup_core::key::Layout;
+use backup_core::key::{Layout, key_time};
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish};
 use backup_core::restore::Subject;
 use backup_core::settings;
@@ -84,10 +84,9 @@ impl<'r> Run<'r> {
         Ok(report)
     }
 
-    /// The instant that the keys carry: local time, whole seconds.
+    /// The instant that the keys of this test carry.
     fn tested(&self) -> PrimitiveDateTime {
-        let whole = self.started.replace_nanosecond(0).unwrap_or(self.started);
-        PrimitiveDateTime::new(whole.date(), whole.time())
+        key_time(self.started)
     }
 
     /// What marks the record as written by this run.

@@ -22,7 +22,7 @@ use backup_core::child::Confinement;
 use backup_core::figures;
 use backup_core::footer::{self, Comparison};
 use backup_core::journal::Journal;
-use backup_core::key::DatabaseName;
+use backup_core::key::{DatabaseName, key_time};
 use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
@@ -78,7 +78,7 @@ impl Run<'_> {
     async fn run(&self) -> Result<Finish, Error> {
         let (subject, announced) = self.bounds.hold(Box::pin(self.find())).await??;
         let server = self.bounds.hold(Server::ask(&self.settings.database)).await??;
-        let names = Names::new(&self.args.into, self.taken());
+        let names = Names::new(&self.args.into, self.started());
         let mut seen = self.bounds.hold(server.look(&names.target)).await??;
         let unfinished = Unfinished::new(Journal::new(&self.settings.places.state), &self.settings.database);
         self.bounds.hold(unfinished.remove(&server, &mut seen.databases)).await?;
@@ -108,11 +108,11 @@ impl Run<'_> {
     async fn find(&self) -> Result<(Subject, Announced), Error> {
         let store = Store::new(&self.settings.store).await;
         let layout = self.settings.layout();
-        if self.args.before.is_some_and(|before| before > self.taken()) {
+        if self.args.before.is_some_and(|before| before > self.started()) {
             log::warn!("--before is in the future: that is the newest backup");
         }
         let wanted = self.args.wanted();
-        let subject = match Subject::find(&wanted, &store, &layout, self.taken()).await {
+        let subject = match Subject::find(&wanted, &store, &layout, self.started()).await {
             Ok(subject) => subject,
             Err(error) => return Err(find::or_what_there_is(error, &wanted, &store, &layout).await),
         };
@@ -212,16 +212,14 @@ impl Run<'_> {
         Ok(Became { refused: Vec::new(), kept: gone.err().map(|why| (before.clone(), why)) })
     }
 
-    /// Local time, whole seconds.
-    fn taken(&self) -> PrimitiveDateTime {
-        let started = self.context.started;
-        let whole = started.replace_nanosecond(0).unwrap_or(started);
-        PrimitiveDateTime::new(whole.date(), whole.time())
+    /// When this run started, as keys have it.
+    fn started(&self) -> PrimitiveDateTime {
+        key_time(self.context.started)
     }
 
     /// Where an existing database goes first: a place that outlives the container.
     fn safety_dump(&self) -> PathBuf {
-        safety::path(&self.settings.places.state, &self.settings.store.prefix, &self.args.into, self.taken())
+        safety::path(&self.settings.places.state, &self.settings.store.prefix, &self.args.into, self.started())
     }
 }
 

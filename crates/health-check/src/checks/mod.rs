@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backup_core::key::local_time;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 pub(crate) mod cron;
@@ -15,14 +16,9 @@ pub(crate) mod space;
 pub(crate) mod storage;
 pub(crate) mod tools;
 
-/// The instant as keys spell it: local time.
-fn local(instant: OffsetDateTime) -> PrimitiveDateTime {
-    PrimitiveDateTime::new(instant.date(), instant.time())
-}
-
 /// How long ago a key's instant was. What is yet to come is no time ago.
 fn age(taken: PrimitiveDateTime, now: OffsetDateTime) -> Duration {
-    Duration::try_from(local(now) - taken).unwrap_or_default()
+    Duration::try_from(local_time(now) - taken).unwrap_or_default()
 }
 
 /// How long ago something was. What is yet to come is no time ago.
