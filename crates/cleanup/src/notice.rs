@@ -213,8 +213,8 @@ fn tier_fact(tier: &TierReport, report: &Report) -> Fact {
 
 fn proven_fact(Proven { id, record }: &Proven) -> Fact {
     let restore = record.as_ref().and_then(|record| record.restore_seconds).filter(|seconds| *seconds >= 0.0);
-    let fact = Fact::new("Newest proven", crate::listing::instant(id.backup));
-    let tested = format!("tested on {}", crate::listing::instant(id.tested));
+    let fact = Fact::new("Newest proven", figures::local(id.backup));
+    let tested = format!("tested on {}", figures::local(id.tested));
     match restore.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()) {
         Some(took) => fact.beside(format!("{tested}; the restore took {}", figures::duration(took))),
         None => fact.beside(tested),
@@ -269,13 +269,9 @@ fn not_ours(mail: Mail, report: &Report) -> Mail {
 }
 
 fn backups(count: u64) -> String {
-    plural(count, "backup")
+    figures::counted(count, "backup")
 }
 
 fn objects(count: u64) -> String {
-    plural(count, "object")
-}
-
-fn plural(count: u64, of: &str) -> String {
-    format!("{} {of}{}", figures::count(count), if count == 1 { "" } else { "s" })
+    figures::counted(count, "object")
 }

@@ -12,8 +12,6 @@ use time::macros::format_description;
 use crate::args::Mode;
 use crate::growth::whole;
 use crate::inventory::Tally;
-use crate::listing::instant;
-use crate::plan::Reason;
 use crate::report::{Report, TierReport};
 
 /// Characters of the longest bar.
@@ -71,7 +69,7 @@ fn compose(out: &mut String, report: &Report, database: &str, host: &str) -> fmt
 fn stored(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "{:<22}{:>9}{:>13}   {:<19}   newest", "Stored", "backups", "size", "oldest")?;
     for TierReport { tier, standing, oldest, newest, .. } in &report.tiers {
-        let shown = |at: Option<_>| at.map_or_else(|| "-".to_owned(), instant);
+        let shown = |at: Option<_>| at.map_or_else(|| "-".to_owned(), figures::local);
         row(out, &tier.to_string(), *standing)?;
         writeln!(out, "   {:<19}   {}", shown(*oldest), shown(*newest))?;
     }
@@ -122,7 +120,7 @@ fn held(out: &mut String, report: &Report) -> fmt::Result {
     for TierReport { tier, held, .. } in &report.tiers {
         for (reason, tally) in held {
             row(out, &tier.to_string(), *tally)?;
-            writeln!(out, "   {}", Reason::words(*reason))?;
+            writeln!(out, "   {}", reason.words())?;
         }
     }
     writeln!(out)

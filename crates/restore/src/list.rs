@@ -151,10 +151,9 @@ impl Entry<'_> {
 
 /// Columns as wide as they have to be; the key last, to be copied.
 fn table(entries: &[Entry<'_>], now: PrimitiveDateTime) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let row = |entry: &Entry<'_>| {
         [
-            entry.taken.format(form).unwrap_or_else(|_| entry.taken.to_string()),
+            figures::local(entry.taken),
             entry.tier.to_string(),
             figures::size(entry.object.bytes),
             entry.age(now).map_or_else(|| "in the future".to_owned(), figures::duration),

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use super::{DumpFacts, LargeObjects, ObjectName, SchemaObject, SequenceFacts, TableFacts};
-use crate::figures::count;
+use crate::figures::{count, counted};
 
 /// Kinds of object that hold expressions, which PostgreSQL keeps as trees and spells anew.
 const HOLD_EXPRESSIONS: [&str; 19] = [
@@ -219,7 +219,7 @@ impl fmt::Display for Difference {
 }
 
 fn rows(number: u64) -> String {
-    format!("{} row{}", count(number), if number == 1 { "" } else { "s" })
+    counted(number, "row")
 }
 
 fn stand(sequence: &SequenceFacts) -> String {

@@ -74,8 +74,8 @@ impl Files {
     }
 
     fn words(&self) -> String {
-        let files = if self.count == 1 { "file" } else { "files" };
-        format!("{} {files} in {}, {}", figures::count(self.count), self.folder.display(), figures::size(self.bytes))
+        let files = figures::counted(self.count, "file");
+        format!("{files} in {}, {}", self.folder.display(), figures::size(self.bytes))
     }
 
     fn largest_words(&self) -> String {
