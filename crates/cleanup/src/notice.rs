@@ -186,8 +186,7 @@ fn figures_of(mail: Mail, report: &Report) -> Mail {
     }
     let held = report.tiers.iter().flat_map(|tier| {
         let name = tier.tier.to_string();
-        let words = |tally: &Tally| format!("{}, {}", objects(tally.count), figures::size(tally.bytes));
-        tier.held.iter().map(move |(reason, tally)| Fact::new(&name, words(tally)).beside(reason.words()))
+        tier.held.iter().map(move |(reason, tally)| Fact::new(&name, in_words(tally)).beside(reason.words()))
     });
     let mail = mail.facts("What is stored", stored).facts("Kept beyond their time", held);
     not_ours(growth(mail, report), report)
@@ -246,15 +245,14 @@ fn growth(mail: Mail, report: &Report) -> Mail {
 
 fn not_ours(mail: Mail, report: &Report) -> Mail {
     let foreign = &report.foreign;
-    let value = |tally: &Tally| format!("{}, {}", objects(tally.count), figures::size(tally.bytes));
     let mut rows: Vec<Fact> = foreign
         .databases
         .iter()
-        .map(|(database, tally)| Fact::new(format!("Of {database}"), value(tally)).beside("another database"))
+        .map(|(database, tally)| Fact::new(format!("Of {database}"), in_words(tally)).beside("another database"))
         .collect();
     if foreign.unclaimed.count > 0 {
         let remark = "copies of restore tests; no record says of which database";
-        rows.push(Fact::new("Unclaimed", value(&foreign.unclaimed)).beside(remark));
+        rows.push(Fact::new("Unclaimed", in_words(&foreign.unclaimed)).beside(remark));
     }
     // Keys are long: they stand in the wide column.
     let by_size =
@@ -266,6 +264,11 @@ fn not_ours(mail: Mail, report: &Report) -> Mail {
         rows.push(Fact::new("Others", format!("{} more", figures::count(rest))));
     }
     mail.facts("Objects that are not ours", rows)
+}
+
+/// `3 objects, 1.2 MiB`.
+fn in_words(tally: &Tally) -> String {
+    format!("{}, {}", objects(tally.count), figures::size(tally.bytes))
 }
 
 fn backups(count: u64) -> String {

@@ -73,10 +73,7 @@ fn stored(out: &mut String, report: &Report) -> fmt::Result {
         row(out, &tier.to_string(), *standing)?;
         writeln!(out, "   {:<19}   {}", shown(*oldest), shown(*newest))?;
     }
-    let records = report.tiers.iter().map(|tier| tier.records).fold(Tally::default(), |mut sum, tally| {
-        sum += tally;
-        sum
-    });
+    let records = report.records();
     if records.count > 0 {
         row(out, "records of tests", records)?;
         writeln!(out)?;
