@@ -85,6 +85,11 @@ pub struct LastCleanup {
     pub deleted: u64,
 }
 
+impl LastCleanup {
+    /// The name of its entry.
+    pub const ENTRY: &str = "last-cleanup";
+}
+
 /// What a restore test found: the document under the key that [`crate::key::RecordId`] names.
 ///
 /// The key says which backup was tested and how that ended; this says the rest. Readers skip members that they do not
@@ -117,6 +122,9 @@ pub struct TestRecord {
 }
 
 impl TestRecord {
+    /// The most bytes of a document that are read.
+    pub const LARGEST: u64 = 1 << 20;
+
     /// Reads the document.
     pub fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(document)

@@ -22,9 +22,6 @@ const OVERDUE_AFTER: Duration = Duration::from_hours(24 * 35);
 /// Two of them in a row were missed.
 const STOPPED_AFTER: Duration = Duration::from_hours(24 * 65);
 
-/// The largest record that is read.
-const LARGEST_RECORD: u64 = 1 << 20;
-
 #[derive(Debug)]
 pub(crate) struct Facts {
     pub(crate) tests: Result<Tests, StoreError>,
@@ -62,7 +59,7 @@ async fn look_in_store(store: &Store, layout: &Layout) -> Result<Tests, StoreErr
         })
         .await?;
     let Some((id, object)) = last else { return Ok(Tests::default()) };
-    let document = store.read_range(&object.key, 0, object.bytes.min(LARGEST_RECORD)).await;
+    let document = store.read_range(&object.key, 0, object.bytes.min(TestRecord::LARGEST)).await;
     let document = document.inspect_err(|error| log::debug!("{error}")).ok();
     Ok(Tests { last: Some((id, document.and_then(|document| TestRecord::parse(&document).ok()))), passed })
 }
