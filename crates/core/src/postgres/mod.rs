@@ -17,7 +17,7 @@ pub use dump::DumpStream;
 pub use psql_weakness::mended_psql;
 pub use restore::RestoreStream;
 pub use scratch::{Locale, Programs, Scratch, ScratchError};
-pub use server::{Role, Server};
+pub use server::{Server, ServerRole};
 
 use crate::child::ChildError;
 
