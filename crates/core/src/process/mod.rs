@@ -44,6 +44,9 @@ use logging::Verbosity;
 /// Contract: a stopped tool is gone within ten seconds.
 const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(9);
 
+/// The names of all tools, as they are called. `container`, which starts them, is not one of them.
+pub const TOOLS: [&str; 6] = ["backup", "cleanup", "restore-test", "notify", "health-check", "restore"];
+
 /// A tool: its name, the name of its log file, and the kind of mail that tells of its failure.
 #[derive(Debug, Clone)]
 pub struct Tool {
