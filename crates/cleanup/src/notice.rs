@@ -1,7 +1,7 @@
 //! What a person is told of a run.
 
 use backup_core::figures;
-use backup_core::mail::{Attachment, Bar, Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::mail::{Attachment, Bar, Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Exit, Failure, chain, now};
 use backup_core::store::StoreErrorKind;
 
@@ -47,9 +47,7 @@ struct Letter<'l> {
 
 impl Letter<'_> {
     fn begin(&self, kind: Kind, headline: impl AsRef<str>) -> Mail {
-        let tool = concat!("cleanup ", env!("CARGO_PKG_VERSION"));
-        let database = &self.settings.database;
-        Mail::new(kind, Origin::new(tool, database.name.as_str(), &database.host, self.context.started), headline)
+        Mail::new(kind, self.context.origin(&self.settings.database), headline)
     }
 
     fn storage_report(&self, report: &Report) -> Mail {

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::mail::{Check, Kind, Mailer, Origin, Place, Report as Mail, State, Step};
+use backup_core::mail::{Check, Kind, Mailer, Place, Report as Mail, State, Step};
 use backup_core::process::{Context, now};
 
 use crate::alert::{Open, Problem, Say, WELL_FOR, decide};
@@ -79,9 +79,7 @@ impl Letter<'_> {
     }
 
     fn begin(&self, kind: Kind, headline: &str) -> Mail {
-        let tool = concat!("health-check ", env!("CARGO_PKG_VERSION"));
-        let database = &self.settings.database;
-        let origin = Origin::new(tool, database.name.as_str(), &database.host, self.context.started);
+        let origin = self.context.origin(&self.settings.database);
         let place = match (self.before, self.open) {
             (None, Some(open)) => Place::First(open.thread.clone()),
             (Some(open), _) => Place::Later(open.thread.clone()),

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use crate::error::Error;
-use crate::run::{Report, Run};
-use crate::verdict::Verdict;
 use backup_core::figures;
 use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
-use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::mail::{Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Failure, chain, now};
 use backup_core::store::Store;
 use time::{OffsetDateTime, PrimitiveDateTime};
+
+use crate::error::Error;
+use crate::run::{Report, Run};
+use crate::verdict::Verdict;
 
 /// How long the search for the newest proven backup may take.
 const TIME_TO_LOOK: Duration = Duration::from_secs(20);
@@ -44,9 +45,7 @@ struct Letter<'l> {
 
 impl Letter<'_> {
     fn begin(&self, kind: Kind, headline: impl AsRef<str>) -> Mail {
-        let tool = concat!("restore-test ", env!("CARGO_PKG_VERSION"));
-        let database = &self.run.settings.database;
-        let origin = Origin::new(tool, database.name.as_str(), &database.host, self.context.started);
+        let origin = self.context.origin(&self.run.settings.database);
         Mail::new(kind, origin, self.context.redact(headline.as_ref()))
     }
 

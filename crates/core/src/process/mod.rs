@@ -37,8 +37,8 @@ pub use progress::Progress;
 pub use signals::{Interrupt, Interrupted, Signal};
 pub use start::{StartError, become_backup_user, environment, settings_are_loaded};
 
-use crate::mail::Kind;
-use crate::settings::{EVERY_GROUP, Environment, Group, Places, Reader, misspelled, secrets};
+use crate::mail::{Kind, Origin};
+use crate::settings::{Database, EVERY_GROUP, Environment, Group, Places, Reader, misspelled, secrets};
 use logging::Verbosity;
 
 /// Contract: a stopped tool is gone within ten seconds.
@@ -117,6 +117,12 @@ impl Context {
     /// The last lines of this run's log, for a mail.
     pub fn log_tail(&self) -> Vec<u8> {
         logging::tail()
+    }
+
+    /// Who speaks in a mail about this run: the tool with its version, and the database as the settings name it.
+    pub fn origin(&self, database: &Database) -> Origin {
+        let tool = format!("{} {}", self.tool, env!("CARGO_PKG_VERSION"));
+        Origin::new(tool, database.name.as_str(), &database.host, self.started)
     }
 
     /// The text without any secret of this process.
