@@ -145,14 +145,11 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
     let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(context.redact(&hint))).into_iter().collect();
     steps.push(match error.exit() {
         Exit::Interrupted(Signal::Interrupt | Signal::Terminate) => {
-            Step::run("It was stopped from outside. Make the backup now:", "docker-compose exec backup backup")
+            Step::tool("It was stopped from outside. Make the backup now:", "backup")
         }
-        _ => Step::run(
-            "Then make the backup now, without waiting for the next night:",
-            "docker-compose exec backup backup",
-        ),
+        _ => Step::tool("Then make the backup now, without waiting for the next night:", "backup"),
     });
-    steps.push(Step::run("Check everything without writing anything:", "docker-compose exec backup backup --dry-run"));
+    steps.push(Step::tool("Check everything without writing anything:", "backup --dry-run"));
     let mut facts = before.facts(context);
     facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab); a restarted container tries at once"));
     mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of the log", &context.log_tail())

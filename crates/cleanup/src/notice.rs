@@ -100,9 +100,9 @@ impl Letter<'_> {
             .in_subject("nothing deleted");
         let mut steps = vec![Step::say(halt.hint())];
         if matches!(halt, Halt::Stopped { .. } | Halt::NoDaily) {
-            steps.push(Step::run("Make a backup now:", "docker-compose exec backup backup"));
+            steps.push(Step::tool("Make a backup now:", "backup"));
         }
-        steps.push(Step::run("Then clean up:", "docker-compose exec backup cleanup"));
+        steps.push(Step::tool("Then clean up:", "cleanup"));
         figures_of(mail.steps("What to do", steps), report).log_tail("The end of the log", &self.context.log_tail())
     }
 
@@ -123,7 +123,7 @@ impl Letter<'_> {
                  MFA delete. What is locked goes when its lock ends; each cleanup tries again.",
             ));
         }
-        steps.push(Step::run("Try again:", "docker-compose exec backup cleanup"));
+        steps.push(Step::tool("Try again:", "cleanup"));
         let refusals = report.refused.iter().map(|(key, error)| Fact::new("Not deleted", key).beside(&error.reason));
         let mail = mail.steps("What to do", steps).facts("Refused", refusals);
         figures_of(mail, report).log_tail("The end of the log", &self.context.log_tail())
@@ -134,11 +134,8 @@ impl Letter<'_> {
         let name = &self.settings.database.name;
         let safety = what_went(done);
         let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(self.context.redact(&hint))).into_iter().collect();
-        steps.push(Step::run(
-            "See what would be deleted, and change nothing:",
-            "docker-compose exec backup cleanup --dry-run",
-        ));
-        steps.push(Step::run("Then clean up:", "docker-compose exec backup cleanup"));
+        steps.push(Step::tool("See what would be deleted, and change nothing:", "cleanup --dry-run"));
+        steps.push(Step::tool("Then clean up:", "cleanup"));
         self.begin(Kind::CleanupFailure, format!("The backups of {name} were not cleaned up: {text}"))
             .safety(safety)
             .steps("What to do", steps)

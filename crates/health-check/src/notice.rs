@@ -134,7 +134,7 @@ impl Letter<'_> {
     /// Every check, and the ends of the logs that say more about those that are not well.
     fn body(&self, mail: Mail) -> Mail {
         let mail = mail.checks("The checks", self.checks());
-        let mut steps = vec![Step::run("When it is mended, look again:", "docker-compose exec backup health-check")];
+        let mut steps = vec![Step::tool("When it is mended, look again:", "health-check")];
         if self.open.is_some_and(|open| open.problems.values().any(|problem| problem.comes_and_goes)) {
             let well = figures::duration(WELL_FOR);
             steps.push(Step::say(format!(

@@ -91,7 +91,7 @@ impl Letter<'_> {
                  whether it holds every row.",
             )
             .in_subject("restored, unproven");
-        let steps = [Step::run("Make a backup that can be proven:", "docker-compose exec backup backup")];
+        let steps = [Step::tool("Make a backup that can be proven:", "backup")];
         troubles(mail, report).facts("The test", facts(report)).steps("What to do", steps)
     }
 
@@ -106,11 +106,11 @@ impl Letter<'_> {
         let differences = differences.iter().map(|difference| Fact::new("Differs", self.context.redact(difference)));
         let mail = troubles(mail, report).facts("What differs", differences);
         let steps = [
-            Step::run("Make a new backup now:", "docker-compose exec backup backup"),
-            Step::run("And prove it:", "docker-compose exec backup restore-test"),
-            Step::run(
+            Step::tool("Make a new backup now:", "backup"),
+            Step::tool("And prove it:", "restore-test"),
+            Step::tool(
                 "Look at what was restored, table by table:",
-                format!("docker-compose exec backup restore-test --keep-scratch {}", report.subject.address),
+                format_args!("restore-test --keep-scratch {}", report.subject.address),
             ),
         ];
         mail.steps("What to do", steps)
@@ -129,7 +129,7 @@ impl Letter<'_> {
             "This says nothing about the backup, good or bad."
         }));
         let hint = Step::say(self.context.redact(hint));
-        let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
+        let again = Step::tool("Then test again:", "restore-test");
         troubles(mail, report)
             .steps("What to do", [hint, again])
             .facts("What is proven", proven.facts())
@@ -142,7 +142,7 @@ impl Letter<'_> {
         let headline = format!("No backup of {name} was tested: {}.", chain(error));
         let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven().await };
         let hint = error.hint().map(|hint| Step::say(self.context.redact(&hint)));
-        let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
+        let again = Step::tool("Then test again:", "restore-test");
         self.begin(Kind::RestoreTestFailure, headline)
             .safety(proven.safety("Whether the backups restore is not known."))
             .steps("What to do", hint.into_iter().chain([again]))
@@ -230,10 +230,7 @@ fn how_to_restore(report: &Report, database: &str) -> Vec<Step> {
     let address = &report.subject.address;
     let into = format!("{database}_restored");
     vec![
-        Step::run(
-            "Into a new database beside the live one:",
-            format!("docker-compose exec backup restore run {address} --into {into}"),
-        ),
+        Step::tool("Into a new database beside the live one:", format_args!("restore run {address} --into {into}")),
         Step::run(
             "With nothing but stock tools, on any machine, into an empty database:",
             format!(

@@ -38,7 +38,7 @@ pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
             .safety(safety)
             .details("What is wrong", words.as_bytes())
             .steps("What to do", hint.map(Step::say))
-            .steps("Then", [Step::run("Try again by hand:", format!("docker-compose exec backup {}", tool.name))])
+            .steps("Then", [Step::tool("Try again by hand:", tool.name)])
     });
 }
 
