@@ -133,7 +133,8 @@ impl<'c> Run<'c> {
         let unfinished = Unfinished::new(&self.journal, crate::TOOL.name);
         unfinished.abort_all(&store).await;
         let part_size = PartSize::for_database(server.database_bytes, settings.max_parts);
-        let begin = || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.mark(), part_size)), &unfinished);
+        let begin =
+            || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.context.mark(), part_size)), &unfinished);
         log::info!(
             "backing up {} ({} on disk) to {}",
             self.settings.database.name,
@@ -217,11 +218,6 @@ impl<'c> Run<'c> {
         let (object, id) = newest?;
         let age = Duration::try_from(key_time(self.context.started) - id.taken).unwrap_or_default();
         (age < limit).then(|| (store.address(&object.key), age))
-    }
-
-    /// What marks the object as written by this run.
-    fn mark(&self) -> String {
-        format!("{}-{}", self.context.started.unix_timestamp_nanos(), std::process::id())
     }
 
     /// Writes down what was made. The backup is good even where that fails.

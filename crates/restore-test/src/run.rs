@@ -45,6 +45,8 @@ pub(crate) struct Run<'r> {
     journal: Journal,
     bounds: Bounds,
     started: OffsetDateTime,
+    /// What marks the record as written by this run.
+    mark: String,
 }
 
 /// A test that came to a verdict.
@@ -65,6 +67,7 @@ impl<'r> Run<'r> {
             journal: Journal::new(&settings.places.state),
             bounds: context.bounds(settings.limits),
             started: context.started,
+            mark: context.mark(),
             keep_scratch,
             settings,
         }
@@ -79,7 +82,8 @@ impl<'r> Run<'r> {
         let started = self.started;
         let mut report = Report { subject, learned, verdict, written: Written::default(), started };
         report.log();
-        let written = record::write_down(&report, &self.store, &self.layout, &self.journal, self.tested(), self.mark());
+        let written =
+            record::write_down(&report, &self.store, &self.layout, &self.journal, self.tested(), self.mark.clone());
         report.written = self.bounds.hold(written).await?;
         Ok(report)
     }
@@ -87,11 +91,6 @@ impl<'r> Run<'r> {
     /// The instant that the keys of this test carry.
     fn tested(&self) -> PrimitiveDateTime {
         key_time(self.started)
-    }
-
-    /// What marks the record as written by this run.
-    fn mark(&self) -> String {
-        format!("{}-{}", self.started.unix_timestamp_nanos(), std::process::id())
     }
 }
 

@@ -125,6 +125,11 @@ impl Context {
         Origin::new(tool, database.name.as_str(), &database.host, self.started)
     }
 
+    /// What marks an object in the store as written by this run.
+    pub fn mark(&self) -> String {
+        format!("{}-{}", self.started.unix_timestamp_nanos(), std::process::id())
+    }
+
     /// The text without any secret of this process.
     pub fn redact(&self, text: &str) -> String {
         logging::redact(text)
