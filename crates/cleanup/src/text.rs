@@ -1,11 +1,10 @@
 //! The storage report as a file to read.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use backup_core::figures;
+use backup_core::files::{self, Readers};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -28,12 +27,7 @@ pub(crate) const HIDDEN: &str = "The bucket keeps versions: what was deleted is 
 /// Writes the report into the log directory, as a whole or not at all, and gives its path.
 pub(crate) fn write(report: &Report, database: &str, host: &str, logs: &Path) -> std::io::Result<PathBuf> {
     let path = logs.join(file_name(report.at));
-    let mut file = tempfile::NamedTempFile::new_in(logs)?;
-    file.write_all(text(report, database, host).as_bytes())?;
-    // For whoever reads the logs, not only for the user that wrote it.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
+    files::replace(&path, text(report, database, host).as_bytes(), Readers::Everybody)?;
     Ok(path)
 }
 
