@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::{Journal, LastRun, TestRecord};
-use backup_core::key::{Claim, Layout, Outcome, RecordId, Tier, local_time};
+use backup_core::key::{Claim, Layout, Outcome, RecordId, Tier, key_time};
 use backup_core::process::{Killed, killed, now};
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -132,7 +132,7 @@ fn of_age(passed: Option<Duration>) -> Option<Remark> {
 
 /// A test that was killed: what a later one found is told in its place.
 fn of_killed(killed: &Killed, last: Option<RecordId>) -> Option<Remark> {
-    let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > local_time(killed.started));
+    let recorded = last.is_some_and(|last| last.tested >= key_time(killed.started));
     (killed.is_last && !recorded).then(|| {
         let at = figures::instant(killed.started);
         Remark::warning(
@@ -144,8 +144,7 @@ fn of_killed(killed: &Killed, last: Option<RecordId>) -> Option<Remark> {
 
 /// A run that came to no record: it could not reach the store.
 fn of_run(run: &LastRun, last: Option<RecordId>) -> Option<Remark> {
-    let started = local_time(run.started);
-    let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > started);
+    let recorded = last.is_some_and(|last| last.tested >= key_time(run.started));
     if run.exit_code == 0 || recorded {
         return None;
     }
