@@ -46,6 +46,9 @@ impl Tier {
     /// All tiers, in the order in which people read them.
     pub const ALL: [Self; 4] = [Self::Daily, Self::Weekly, Self::Monthly, Self::RecoveryTests];
 
+    /// The tiers of the backups themselves: all but the copies of restore tests, whose keys name no database.
+    pub const OF_BACKUPS: [Self; 3] = [Self::Daily, Self::Weekly, Self::Monthly];
+
     /// The tiers that the nightly backup is promoted to.
     pub const PROMOTED: [Self; 2] = [Self::Weekly, Self::Monthly];
 

@@ -14,7 +14,7 @@ pub(crate) async fn or_what_there_is(error: StoreError, wanted: &Wanted, store: 
         return error.into();
     }
     let mut all: Vec<(Object, BackupId)> = Vec::new();
-    for tier in [Tier::Daily, Tier::Weekly, Tier::Monthly] {
+    for tier in Tier::OF_BACKUPS {
         // A store that cannot be asked now has been asked before: what is known has to do.
         all.extend(store.backups(layout, tier).await.unwrap_or_default());
     }
