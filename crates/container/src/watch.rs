@@ -90,7 +90,7 @@ impl Watch {
         }
     }
 
-    /// Says and tells it at once.
+    /// Says in the log that a job is late, and mails it at once.
     fn look_for_late_jobs(&mut self) {
         let offset = |at| UtcOffset::local_offset_at(at).ok();
         let late = self.expected.late(now(), offset, |job| self.run.last_start(job));

@@ -1,7 +1,7 @@
 //! The footer: what a backup says of itself, in SQL comments after the dump's own end.
 //!
 //! ```text
-//! -- @backup footer 1.0: what the dump above holds; psql skips these lines. To restore: gunzip -c FILE | psql -d NAME
+//! -- @backup footer 1.1: what the dump above holds; psql skips these lines. To restore: gunzip -c FILE | psql -d NAME
 //! -- @backup backup {"database":"shop","started":"2025-01-29T02:00:00Z",…}
 //! -- @backup database {"owner":"app","settings":[…],…,"statements":["ALTER DATABASE \"shop\" OWNER TO \"app\";"]}
 //! -- @backup dump {"bytes":1048576,…}

@@ -279,7 +279,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// How many bytes at the end of the chunk may be the beginning of what is left out and has to be seen as a whole: `BEGIN;`,
-/// `COMMIT;`, `\\restrict KEY`, `\\unrestrict KEY`.
+/// `COMMIT;`, `\restrict KEY`, `\unrestrict KEY`.
 fn begun_line(chunk: &[u8]) -> usize {
     let line = memchr::memrchr(b'\n', chunk).map_or(chunk, |newline| &chunk[newline + 1..]);
     let word_begun = |word: &[u8]| line.len() < word.len() && word.starts_with(line);

@@ -5,7 +5,7 @@
 //! the roles and extensions that it names. A stream that is not a whole dump is an error that says where it ended.
 //!
 //! The same scanner reads a stored backup, and hands back the footer that follows the dump there. It refuses what reaches out of
-//! the database that is restored (`\\connect`, `\\!`, `COPY … FROM PROGRAM`) before the line or statement is complete for whoever is
+//! the database that is restored (`\connect`, `\!`, `COPY … FROM PROGRAM`) before the line or statement is complete for whoever is
 //! fed with the same chunks afterwards, and tells where transactions begin and end, so that a restore can be one. Where a dump is going to
 //! be restored, [`Scanner::fenced`] lets nothing pass but what `pg_dump` writes.
 //!
@@ -67,7 +67,7 @@ const END_MARKER: &[u8] = b" PostgreSQL database dump complete";
 /// Room for the footer of a database with a million objects.
 const FOOTER_LIMIT: usize = 256 * 1024 * 1024;
 
-/// No key of `\\restrict` is longer: `pg_dump` makes them of 63 letters and digits.
+/// No key of `\restrict` is longer: `pg_dump` makes them of 63 letters and digits.
 pub(crate) const LONGEST_KEY: usize = 128;
 
 /// Reads one dump.
@@ -165,7 +165,7 @@ impl Scanner {
     }
 
     /// Where in the stream the last chunk held what a restore leaves out, because it does the same for the whole of it: `BEGIN;` and
-    /// `COMMIT;`, which `pg_dump` writes around large objects, `\\restrict KEY` and `\\unrestrict KEY`. One of which the beginning
+    /// `COMMIT;`, which `pg_dump` writes around large objects, `\restrict KEY` and `\unrestrict KEY`. One of which the beginning
     /// came in an earlier chunk begins there.
     pub fn left_out(&self) -> &[Range<u64>] {
         &self.left_out

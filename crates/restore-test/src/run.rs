@@ -183,7 +183,7 @@ impl Report {
             "scratch_kept": self.learned.kept,
         });
         let exit = match self.verdict.exit() {
-            // Proven, but nobody will find it.
+            // Proven, but the copy or the record is missing where others look for the proof.
             Exit::Done if !self.written.troubles.is_empty() => Exit::Partly,
             exit => exit,
         };

@@ -5,7 +5,7 @@ use backup_core::store::{Object, Pick, Store, StoreError, StoreErrorKind, Wanted
 
 use crate::error::Error;
 
-/// So many of those that there are are named.
+/// How many of the backups that there are the error names.
 const NAMED: usize = 3;
 
 /// The error, and what there is instead, where that can be told: the newest, or for whoever went too far back, the oldest.

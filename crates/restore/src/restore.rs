@@ -134,9 +134,9 @@ impl Run<'_> {
     ) -> Result<Restored, Error> {
         let fresh = &plan.names.fresh;
         unfinished.begun(fresh);
-        // Cut off, the server may still be making it: what comes of that is removed by the next run.
+        // If the run is cut off here, the server may still be making the database; the next run removes it.
         let created = self.bounds.hold(server.create(fresh, announced.footer.as_ref())).await?;
-        // Where there is none, or one of somebody else's, nothing is to be removed.
+        // Where that failed, there is no database, or one that this run has not made: there is nothing to remove.
         created.inspect_err(|_| unfinished.ended())?;
         let restored = self.bounds.hold(self.restore(server, plan, subject, announced)).await;
         match restored.map_err(Error::from).flatten() {

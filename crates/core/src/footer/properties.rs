@@ -31,7 +31,7 @@ pub struct Properties {
     pub tablespace: String,
 }
 
-/// Of whoever does not say: a database as anybody makes it.
+/// Where a footer does not say: a database as `CREATE DATABASE` makes it by default.
 impl Default for Properties {
     fn default() -> Self {
         Self {
@@ -93,7 +93,8 @@ impl Properties {
         grantees.chain(of_settings).chain(owner).collect()
     }
 
-    /// The statements that give them to a database of this name. The owner comes first: privileges are in his gift.
+    /// The statements that give them to a database of this name. The owner comes first, because it is the owner who grants
+    /// privileges.
     pub fn statements(&self, database: &str) -> Vec<String> {
         let name = identifier(database);
         let owner = identifier(&self.owner);

@@ -1,4 +1,4 @@
-//! The parts that a report is made of: facts, checks, bars, steps. Each is clean from its construction on.
+//! The parts that a report is made of: facts, checks, bars, steps. Each cleans its texts when it is made.
 
 use std::fmt;
 use std::time::Duration;

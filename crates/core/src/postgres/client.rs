@@ -32,7 +32,7 @@ impl Version {
         Some(Self { major: digits.parse().ok()?, text: text.trim().to_owned() })
     }
 
-    /// 18 in 15.18. `None`: not released yet, as 17beta1.
+    /// 18 in 15.18. `None`: not released yet, like 17beta1.
     pub fn minor(&self) -> Option<u32> {
         let (_, rest) = self.text.split_once('.')?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()

@@ -1,6 +1,6 @@
 //! A restore as a stream into `psql`: one transaction, which ends only when the caller says that all of it was right.
 //!
-//! `psql` obeys commands in what it reads: `\\!` runs a program. It is told by `\\restrict` to obey none, with a key that nobody can
+//! `psql` obeys commands in what it reads: `\!` runs a program. It is told by `\restrict` to obey none, with a key that nobody can
 //! know before. That is the second lock; the first is the scanner, which lets no such command pass.
 
 use std::io::Read;
@@ -54,7 +54,7 @@ impl RestoreStream {
         Ok(restore)
     }
 
-    /// The release that mends it, if this `psql` may run a program that somebody hid behind `\\unrestrict`, and nothing keeps it in.
+    /// The release that mends it, if this `psql` may run a program that somebody hid behind `\unrestrict`, and nothing keeps it in.
     pub fn obeys_hidden_commands(&self) -> Option<&str> {
         self.hidden_commands.as_deref()
     }

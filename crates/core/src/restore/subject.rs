@@ -92,7 +92,7 @@ impl Subject {
         }
     }
 
-    /// A backup of this database, under a key that says when it was taken.
+    /// What its key says, if it is one of the backups of this database, and not the copy that a restore test made.
     pub fn of_ours(&self) -> Option<BackupId> {
         self.id.filter(|id| id.tier != Tier::RecoveryTests)
     }

@@ -1,4 +1,4 @@
-//! What kind of statement this is, and the parts of it that the facts need.
+//! What kind of statement this is, and what the facts need of statements and of the comments above them.
 
 use super::statement::{Kind, Statement, Token, Tokens};
 use crate::footer::{Digest, ObjectName, escape};

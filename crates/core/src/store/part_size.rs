@@ -25,7 +25,7 @@ impl PartSize {
     pub fn for_database(bytes: u64, at_most: u32) -> Self {
         let needed = bytes.saturating_mul(2).div_ceil(u64::from(at_most));
         let bytes = needed.next_multiple_of(MIB).clamp(Self::SMALLEST, Self::LARGEST);
-        // Large parts fill a line by themselves, and more of them would cost memory.
+        // Two large parts are enough to keep the network busy, and more of them would cost memory.
         Self { bytes: bytes as usize, at_once: if bytes > 16 * MIB { 2 } else { 3 }, at_most }
     }
 }

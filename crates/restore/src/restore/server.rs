@@ -50,7 +50,7 @@ pub(super) struct Target {
 
 impl Server {
     pub(super) async fn ask(settings: &Database) -> Result<Self, PostgresError> {
-        // A name of letters is a name.
+        // The constant is a valid name.
         let name: DatabaseName = MAINTENANCE.parse().unwrap_or_else(|error| unreachable!("{error}"));
         let client = Client::new(Database { name, ..settings.clone() }).await?;
         let facts = client.ask_server().await?;
