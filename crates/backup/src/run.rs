@@ -30,7 +30,8 @@ const TIME_TO_ABORT: Duration = Duration::from_mins(1);
 /// The same when the tool was told to end, and has ten seconds for everything.
 const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
 
-/// How far our clock and the store's may differ: S3 refuses what is signed further off, unless a client corrects that by itself.
+/// How far our clock and the store's may differ: S3 refuses what is signed further off, unless a client corrects that
+/// by itself.
 const CLOCKS_MAY_DIFFER: time::Duration = time::Duration::minutes(15);
 
 /// Runs `backup`.

@@ -1,7 +1,7 @@
 //! How cron runs a job: with the variables of the container, which cron keeps to itself, and as `BACKUP_USER`.
 //!
-//! Nothing passes through a shell, and no variable appears on a command line. The process becomes the program: cron waits for the
-//! program itself, and a signal reaches it.
+//! Nothing passes through a shell, and no variable appears on a command line. The process becomes the program: cron
+//! waits for the program itself, and a signal reaches it.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;

@@ -1,7 +1,7 @@
 //! The folders that outlive the container belong to the user that the jobs run as.
 //!
-//! Docker makes what it mounts root's, and so did the shell scripts that these tools replace. Only what is not that user's is changed,
-//! nothing outside the folders is touched, and no link is followed.
+//! Docker makes what it mounts root's, and so did the shell scripts that these tools replace. Only what is not that
+//! user's is changed, nothing outside the folders is touched, and no link is followed.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! The tools that run: found when the container ends, so that each can end in order.
 //!
-//! Only the tools themselves are told. What they started, `pg_dump` or a scratch server, is theirs to end: told at the same time, it
-//! would look like a failure to them.
+//! Only the tools themselves are told. What they started, `pg_dump` or a scratch server, is theirs to end: told at the
+//! same time, it would look like a failure to them.
 
 use std::fs;
 
@@ -42,7 +42,8 @@ fn select(processes: &[Process], own: i32, scope: Scope) -> Vec<i32> {
     running.map(|process| process.id).filter(|id| is_ours(*id)).collect()
 }
 
-/// Whether a program of this name is one of ours, `container` included. Each writes a log, and cleans up when it is told to end.
+/// Whether a program of this name is one of ours, `container` included. Each writes a log, and cleans up when it is
+/// told to end.
 pub(crate) fn is_tool(name: &str) -> bool {
     TOOLS.contains(&name) || name == TOOL.name
 }

@@ -1,4 +1,5 @@
-//! While the container runs: shows the logs, notices when cron ends or starts nothing, and ends everything in order when told to.
+//! While the container runs: shows the logs, notices when cron ends or starts nothing, and ends everything in order
+//! when told to.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -110,8 +110,8 @@ impl Footer {
         lines::parse(bytes)
     }
 
-    /// The statement that makes an empty database of this name with the encoding and the locale that this one had, on a server of
-    /// this major version.
+    /// The statement that makes an empty database of this name with the encoding and the locale that this one had, on a
+    /// server of this major version.
     pub fn create_statement(&self, name: &str, major: u32) -> String {
         let Self { encoding, collate, ctype, properties, .. } = self;
         let [encoding, collate, ctype] = [encoding, collate, ctype].map(|value| literal(value));

@@ -1,9 +1,9 @@
 //! A backup brought back: into a new database, or in the place of an existing one.
 //!
-//! Whatever the target, the backup is restored into a database of another name, in one transaction that ends only when all of the
-//! backup was read and right, and compared with what the backup says of itself. Only then it gets its name; one that had that name
-//! is never written to, and goes only when it still is what was dumped of it. So a cut or damaged backup, a full disk or Ctrl-C at
-//! any point changes nothing.
+//! Whatever the target, the backup is restored into a database of another name, in one transaction that ends only when
+//! all of the backup was read and right, and compared with what the backup says of itself. Only then it gets its name;
+//! one that had that name is never written to, and goes only when it still is what was dumped of it. So a cut or
+//! damaged backup, a full disk or Ctrl-C at any point changes nothing.
 
 mod ask;
 mod names;

@@ -1,8 +1,8 @@
 //! Keeping a program that reads what others wrote inside one directory.
 //!
-//! A dump is a program: a restore runs whatever it says, as a superuser of the scratch server, and so may read and write
-//! files and start others. The kernel's Landlock keeps that inside: the program may write below its
-//! directory, read what systems have in common, run nothing but its own kind, and open no network connection. Where a kernel knows
+//! A dump is a program: a restore runs whatever it says, as a superuser of the scratch server, and so may read and
+//! write files and start others. The kernel's Landlock keeps that inside: the program may write below its directory,
+//! read what systems have in common, run nothing but its own kind, and open no network connection. Where a kernel knows
 //! less of that, what it knows is enforced.
 //!
 //! This is the second fence. The first is the [`Scanner`](crate::sql_scan::Scanner), which refuses what no dump holds.
@@ -130,8 +130,8 @@ impl Confinement {
         &self.directory
     }
 
-    /// Prepares what takes effect between fork and exec. The user comes first, because `setuid` clears the signal that the child
-    /// gets when its parent dies.
+    /// Prepares what takes effect between fork and exec. The user comes first, because `setuid` clears the signal that
+    /// the child gets when its parent dies.
     pub(super) fn apply(&self, command: &mut Command, program: &Path) -> io::Result<()> {
         command.current_dir(&self.directory);
         if let Some(user) = &self.user {

@@ -1,8 +1,9 @@
 //! What differs between two dumps that should hold the same.
 //!
-//! Rows, digests, sequences and large objects have to be equal, and so have the names of all objects. The definition of an object
-//! that holds an expression may be spelled anew by PostgreSQL in its first round of dump and restore
-//! ([`SchemaObject`](super::SchemaObject)); those are told apart from differences, and by name, so that a person can look.
+//! Rows, digests, sequences and large objects have to be equal, and so have the names of all objects. The definition of
+//! an object that holds an expression may be spelled anew by PostgreSQL in its first round of dump and restore
+//! ([`SchemaObject`](super::SchemaObject)); those are told apart from differences, and by name, so that a person can
+//! look.
 
 use std::cmp::Ordering;
 use std::fmt;

@@ -128,7 +128,8 @@ impl Properties {
         statements
     }
 
-    /// What `CREATE DATABASE` has to be told of the locale, beside `LC_COLLATE` and `LC_CTYPE`, on a server of this major version.
+    /// What `CREATE DATABASE` has to be told of the locale, beside `LC_COLLATE` and `LC_CTYPE`, on a server of this
+    /// major version.
     pub(super) fn locale_options(&self, major: u32) -> String {
         let (provider, its_locale) = match self.locale_provider.as_deref() {
             // What older servers have anyway, and have no word for.

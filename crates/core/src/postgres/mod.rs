@@ -130,10 +130,13 @@ impl PostgresError {
                  image, build it with POSTGRES_MAJOR={}.",
                 server.major, server.major
             )),
-            Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } | Self::NotRestored { said, .. } => hints::for_words(said).map(str::to_owned),
-            Self::NoAnswer { .. } => {
-                Some("Something listens at DB_HOST and DB_PORT but does not answer as PostgreSQL does. Is it the database?".to_owned())
+            Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } | Self::NotRestored { said, .. } => {
+                hints::for_words(said).map(str::to_owned)
             }
+            Self::NoAnswer { .. } => Some(
+                "Something listens at DB_HOST and DB_PORT but does not answer as PostgreSQL does. Is it the database?"
+                    .to_owned(),
+            ),
             Self::DumpStalled { .. } => Some(
                 "Look for what holds the session up: SELECT * FROM pg_stat_activity WHERE application_name = 'backup'. \
                  BACKUP_STALL_TIMEOUT sets how long is waited."

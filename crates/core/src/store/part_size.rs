@@ -1,7 +1,8 @@
 //! How large the parts of an upload are: uniform, and chosen before the first one.
 //!
-//! S3 takes at most 10,000 parts per upload, some stores 1,000 (`S3_MAX_PARTS`), each of 5 MiB to 5 GiB but the last. Some stores refuse parts of unequal
-//! length, so the size cannot grow on the way; it is chosen so that twice the size of the database would fit.
+//! S3 takes at most 10,000 parts per upload, some stores 1,000 (`S3_MAX_PARTS`), each of 5 MiB to 5 GiB but the last.
+//! Some stores refuse parts of unequal length, so the size cannot grow on the way; it is chosen so that twice the size
+//! of the database would fit.
 
 const MIB: u64 = 1 << 20;
 

@@ -67,8 +67,8 @@ pub(crate) fn look(crontab: &Path, journal: &Journal, state: &Path) -> Facts {
     }
 }
 
-/// Whether jobs of ours are started by it. One that is there and cannot be read, or a link that leads nowhere, is taken for ours:
-/// better a needless question than a silent night.
+/// Whether jobs of ours are started by it. One that is there and cannot be read, or a link that leads nowhere, is taken
+/// for ours: better a needless question than a silent night.
 fn is_ours(crontab: &Path) -> bool {
     match fs::read_to_string(crontab) {
         Ok(text) => starts_our_jobs(&text),
