@@ -12,8 +12,8 @@ use backup_core::journal::{Journal, LastRun};
 use backup_core::process::{Killed, killed, now};
 use time::OffsetDateTime;
 
+use super::disk::write_in;
 use super::since;
-use super::space::write_in;
 use crate::finding::{Advice, Finding, Name, Remark};
 
 /// The names that cron daemons go by.

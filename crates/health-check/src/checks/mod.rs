@@ -7,12 +7,12 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 pub(crate) mod cron;
 pub(crate) mod database;
+pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod notifications;
 pub(crate) mod recent_backup;
 pub(crate) mod restore_test;
 pub(crate) mod settings;
-pub(crate) mod space;
 pub(crate) mod storage;
 pub(crate) mod tools;
 
