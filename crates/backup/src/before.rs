@@ -36,7 +36,8 @@ impl Backup {
 }
 
 impl Before {
-    /// Asks the store, which may be what failed, for so long. What the run that was `taken` then may have left is no good backup.
+    /// Asks the store, which may itself be what failed, for no longer than the limit. What the failed run, which was
+    /// `taken` then, may have left in the store does not count as a good backup.
     pub(crate) async fn look(settings: &Settings, taken: PrimitiveDateTime, limit: Duration) -> Self {
         let why = match tokio::time::timeout(limit, newest_in_store(settings, taken)).await {
             Ok(Ok(Some(newest))) => return Self::Stands(newest),

@@ -19,8 +19,8 @@ pub(crate) fn compose(dump: DumpFacts, server: &Server, database: &DatabaseName,
     }
 }
 
-/// The roles that the dump and the database's own properties name and those that they are members of, as far as the server knows
-/// them.
+/// The roles that the dump and the database's own properties name and those that they are members of, as far as the
+/// server knows them.
 fn roles_to_create(dump: &DumpFacts, server: &Server) -> Vec<Role> {
     let mut wanted: Vec<&str> = dump.roles.iter().map(String::as_str).chain(server.properties.roles()).collect();
     let mut roles: Vec<Role> = Vec::new();

@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::footer::Changes;
-use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::key::key_time;
+use backup_core::mail::{Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Cut, Exit, Failure, Signal, chain, now};
 use backup_core::settings::NotifyOn;
 use time::OffsetDateTime;
 
 use crate::before::Before;
 use crate::error::Error;
-use crate::run::{self, Ended, Report};
+use crate::run::{Ended, Report};
 use crate::settings::Settings;
 
 /// How long the search for the newest good backup may take, after a failure that may be the store's.
@@ -41,14 +42,9 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<
     mailer.send(&report.render(), now()).await;
 }
 
-fn origin(settings: &Settings, context: &Context) -> Origin {
-    let tool = concat!("backup ", env!("CARGO_PKG_VERSION"));
-    Origin::new(tool, settings.database.name.as_str(), &settings.database.host, context.started)
-}
-
 fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {
     let headline = format!("{} was backed up.", settings.database.name);
-    let mail = Mail::new(Kind::Success, origin(settings, context), headline)
+    let mail = Mail::new(Kind::Success, context.origin(&settings.database), headline)
         .safety(safety(report))
         .in_subject(figures::size(report.stored_bytes));
     what_was_made(what_changed(warnings(mail, report), report), report)
@@ -66,7 +62,7 @@ fn warnings(mail: Mail, report: &Report) -> Mail {
 fn partly(report: &Report, settings: &Settings, context: &Context) -> Mail {
     let tiers: Vec<String> = report.not_promoted().map(|promotion| promotion.tier.to_string()).collect();
     let headline = format!("{} was backed up, but not copied to {}.", settings.database.name, tiers.join(" and "));
-    let mut mail = Mail::new(Kind::SuccessWithWarning, origin(settings, context), headline)
+    let mut mail = Mail::new(Kind::SuccessWithWarning, context.origin(&settings.database), headline)
         .safety("The daily backup is whole and verified. The next run fills the missing slot.")
         .in_subject("stored, not promoted");
     for promotion in report.not_promoted() {
@@ -144,19 +140,16 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
     let text = context.redact(&chain(error));
     let headline = format!("{} was NOT backed up: {text}", settings.database.name);
     let limit = if matches!(error, Error::Cut(Cut::Interrupted(_))) { TIME_TO_LOOK_IN_A_HURRY } else { TIME_TO_LOOK };
-    let before = Before::look(settings, run::taken(context), limit).await;
-    let mail = before.tell(Mail::new(Kind::Failure, origin(settings, context), headline));
+    let before = Before::look(settings, key_time(context.started), limit).await;
+    let mail = before.tell(Mail::new(Kind::Failure, context.origin(&settings.database), headline));
     let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(context.redact(&hint))).into_iter().collect();
     steps.push(match error.exit() {
         Exit::Interrupted(Signal::Interrupt | Signal::Terminate) => {
-            Step::run("It was stopped from outside. Make the backup now:", "docker-compose exec backup backup")
+            Step::tool("It was stopped from outside. Make the backup now:", "backup")
         }
-        _ => Step::run(
-            "Then make the backup now, without waiting for the next night:",
-            "docker-compose exec backup backup",
-        ),
+        _ => Step::tool("Then make the backup now, without waiting for the next night:", "backup"),
     });
-    steps.push(Step::run("Check everything without writing anything:", "docker-compose exec backup backup --dry-run"));
+    steps.push(Step::tool("Check everything without writing anything:", "backup --dry-run"));
     let mut facts = before.facts(context);
     facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab); a restarted container tries at once"));
     mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of the log", &context.log_tail())

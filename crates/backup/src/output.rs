@@ -4,6 +4,7 @@ use std::io::{ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use backup_core::files::folder_of;
 use backup_core::store::{Remains, Stored, Upload};
 use backup_core::unfinished::Unfinished;
 use tempfile::NamedTempFile;
@@ -45,8 +46,7 @@ impl Sink<'_> {
         if path.exists() {
             return Err(failed(ErrorKind::AlreadyExists.into()));
         }
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let half = NamedTempFile::with_prefix_in(".backup-", folder).map_err(failed)?;
+        let half = NamedTempFile::with_prefix_in(".backup-", folder_of(path)).map_err(failed)?;
         // Written on another thread, so that a disk that hangs does not keep a signal from ending the run.
         let writer = tokio::fs::File::from_std(half.reopen().map_err(failed)?);
         Ok(Self::File { half: Some(half), writer, path: path.to_owned() })

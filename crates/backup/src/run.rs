@@ -7,7 +7,7 @@ use std::time::Duration;
 use backup_core::figures;
 use backup_core::footer::{Changes, Footer};
 use backup_core::journal::{Journal, LastBackup};
-use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::key::{BackupId, Layout, Tier, key_time};
 use backup_core::postgres::{Client, DumpStream, Server};
 use backup_core::process::{Arguments, Bounds, Context, Cut, Exit, Finish, Interrupted, chain, now};
 use backup_core::settings;
@@ -30,7 +30,8 @@ const TIME_TO_ABORT: Duration = Duration::from_mins(1);
 /// The same when the tool was told to end, and has ten seconds for everything.
 const TIME_TO_ABORT_IN_A_HURRY: Duration = Duration::from_secs(3);
 
-/// How far our clock and the store's may differ: S3 refuses what is signed further off, unless a client corrects that by itself.
+/// How far our clock and the store's may differ: S3 refuses what is signed further off, unless a client corrects that
+/// by itself.
 const CLOCKS_MAY_DIFFER: time::Duration = time::Duration::minutes(15);
 
 /// Runs `backup`.
@@ -109,14 +110,14 @@ impl<'c> Run<'c> {
         let Some(settings) = &self.settings.store else { unreachable!("settings are read with the store") };
         let store = Store::new(settings).await;
         let layout = Layout::new(settings.prefix.clone(), self.settings.database.name.clone());
-        let id = BackupId { taken: taken(self.context), tier: Tier::Daily };
+        let id = BackupId { taken: key_time(self.context.started), tier: Tier::Daily };
         let key = layout.key(id);
 
         let store_time = self.bounds.hold(store.check(&layout.prefix().tier_folder(Tier::Daily))).await??;
         if let Some(differ) = ClocksDiffer::beyond(CLOCKS_MAY_DIFFER, now(), store_time) {
             return Err(differ.into());
         }
-        let earlier = self.bounds.hold(newest(&store, &layout, taken(self.context))).await??;
+        let earlier = self.bounds.hold(newest(&store, &layout, key_time(self.context.started))).await??;
         if let Some((address, age)) = args.if_older_than.and_then(|limit| self.recent(&store, earlier.as_ref(), limit))
         {
             log::info!("{address} is {} old: no backup is due", figures::duration(age));
@@ -133,7 +134,8 @@ impl<'c> Run<'c> {
         let unfinished = Unfinished::new(&self.journal, crate::TOOL.name);
         unfinished.abort_all(&store).await;
         let part_size = PartSize::for_database(server.database_bytes, settings.max_parts);
-        let begin = || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.mark(), part_size)), &unfinished);
+        let begin =
+            || Sink::Store(Box::new(Upload::new(&store, key.clone(), self.context.mark(), part_size)), &unfinished);
         log::info!(
             "backing up {} ({} on disk) to {}",
             self.settings.database.name,
@@ -215,13 +217,8 @@ impl<'c> Run<'c> {
         limit: Duration,
     ) -> Option<(String, Duration)> {
         let (object, id) = newest?;
-        let age = Duration::try_from(taken(self.context) - id.taken).unwrap_or_default();
+        let age = Duration::try_from(key_time(self.context.started) - id.taken).unwrap_or_default();
         (age < limit).then(|| (store.address(&object.key), age))
-    }
-
-    /// What marks the object as written by this run.
-    fn mark(&self) -> String {
-        format!("{}-{}", self.context.started.unix_timestamp_nanos(), std::process::id())
     }
 
     /// Writes down what was made. The backup is good even where that fails.
@@ -261,13 +258,6 @@ impl<'c> Run<'c> {
             footer: made.footer,
         }
     }
-}
-
-/// The instant that the key of a run carries: local time, whole seconds.
-pub(crate) fn taken(context: &Context) -> PrimitiveDateTime {
-    let started = context.started;
-    let whole = started.replace_nanosecond(0).unwrap_or(started);
-    PrimitiveDateTime::new(whole.date(), whole.time())
 }
 
 /// What keeps a dump that lost every table from being stored: a night of such backups, and the cleanup after it, would take the

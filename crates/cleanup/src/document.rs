@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use backup_core::figures;
 use serde_json::{Map, Value, json};
 use time::format_description::well_known::Rfc3339;
 
 use crate::args::Mode;
 use crate::inventory::Tally;
-use crate::listing::instant;
 use crate::plan::{Plan, Verdict};
 use crate::report::{Report, TierReport};
 
@@ -32,10 +32,10 @@ pub(crate) fn of_run(report: &Report, plan: &Plan, database: &str, file: Option<
         "unfinished_uploads": { "aborted": report.aborted_uploads, "left": report.left_uploads },
         "tiers": tiers(report),
         "total": tally(report.standing()),
-        "newest": report.newest.map(instant),
+        "newest": report.newest.map(figures::local),
         "proven": report.proven.as_ref().map(|proven| json!({
-            "backup": instant(proven.id.backup),
-            "tested": instant(proven.id.tested),
+            "backup": figures::local(proven.id.backup),
+            "tested": figures::local(proven.id.tested),
             "restore_seconds": proven.record.as_ref().and_then(|record| record.restore_seconds),
         })),
         "foreign": {
@@ -60,8 +60,8 @@ fn tiers(report: &Report) -> Value {
         let members = json!({
             "count": tier.standing.count,
             "bytes": tier.standing.bytes,
-            "oldest": tier.oldest.map(instant),
-            "newest": tier.newest.map(instant),
+            "oldest": tier.oldest.map(figures::local),
+            "newest": tier.newest.map(figures::local),
             "limit": tier.limit.words(),
             "gone": tally(tier.gone),
             "refused": tally(tier.refused),

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::inventory::{Held, What};
 use crate::plan::Plan;
 
-/// No upload takes longer, unless a run may.
+/// An upload younger than this may still be under way, or older ones too where `BACKUP_RUN_TIMEOUT` allows longer runs.
 const SHORTEST_AGE: Duration = Duration::from_hours(24);
 
 /// What a run has done, so far.

@@ -87,7 +87,7 @@ pub(crate) fn whole(bytes: f64) -> u64 {
 }
 
 /// Backups that were made of the database: every tier but the copies of restore tests, whose keys have another instant.
-fn originals<'h>(objects: impl Iterator<Item = &'h Held>) -> impl Iterator<Item = (BackupId, u64)> {
+pub(crate) fn originals<'h>(objects: impl Iterator<Item = &'h Held>) -> impl Iterator<Item = (BackupId, u64)> {
     let backups = objects.filter_map(|held| held.backup().map(|id| (id, held.bytes)));
     backups.filter(|(id, _)| id.tier != Tier::RecoveryTests)
 }

@@ -5,6 +5,7 @@
 //! is seen under the prefix; where one is, the copy may be its, and is left alone.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::iter::Sum;
 
 use backup_core::key::{BackupId, Claim, DatabaseName, Layout, RecordId, Tier};
 use backup_core::store::Object;
@@ -92,19 +93,16 @@ impl Tally {
     }
 }
 
-impl std::ops::AddAssign for Tally {
-    fn add_assign(&mut self, other: Self) {
-        self.count += other.count;
-        self.bytes += other.bytes;
+impl Sum for Tally {
+    fn sum<I: Iterator<Item = Self>>(tallies: I) -> Self {
+        tallies
+            .fold(Self::default(), |sum, tally| Self { count: sum.count + tally.count, bytes: sum.bytes + tally.bytes })
     }
 }
 
 impl Foreign {
     pub(crate) fn total(&self) -> Tally {
-        let mut total = self.strangers;
-        total += self.unclaimed;
-        self.databases.values().for_each(|tally| total += *tally);
-        total
+        [self.strangers, self.unclaimed].into_iter().chain(self.databases.values().copied()).sum()
     }
 
     fn of_database(&mut self, database: &DatabaseName) -> &mut Tally {

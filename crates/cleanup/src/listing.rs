@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use backup_core::figures;
 use time::Date;
-use time::macros::format_description;
 
 use crate::calendar::Limit;
 use crate::plan::{Decision, Plan, Policy, Reason, Verdict};
@@ -22,8 +21,12 @@ pub(crate) fn lines(plan: &Plan, report: &Report, policy: &Policy) -> String {
         };
         let (tier, size, why) = (object.tier(), figures::size(object.bytes), why(decision, policy, today));
         // Writing to a String cannot fail.
-        let _ =
-            writeln!(lines, "{word:<6}  {tier:<14}  {:<19}  {size:>10}  {why}  {}", instant(object.made()), object.key);
+        let _ = writeln!(
+            lines,
+            "{word:<6}  {tier:<14}  {:<19}  {size:>10}  {why}  {}",
+            figures::local(object.made()),
+            object.key
+        );
     }
     for key in &report.aborted_uploads {
         let _ = writeln!(lines, "abort   unfinished upload of {key}");
@@ -41,11 +44,4 @@ fn why(decision: &Decision, policy: &Policy, today: Date) -> String {
         Verdict::Keep(Reason::WithItsCopy) => format!("{age}, {}", Reason::WithItsCopy.words()),
         Verdict::Keep(reason) => format!("{age}, but {}", reason.words()),
     }
-}
-
-/// `2025-01-29 02:00:00`.
-pub(crate) fn instant(made: time::PrimitiveDateTime) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    // The description names no component that an instant could lack; the instant's own form is there all the same.
-    made.format(form).unwrap_or_else(|_| made.to_string())
 }

@@ -1,7 +1,7 @@
 //! What a person is told of a run.
 
 use backup_core::figures;
-use backup_core::mail::{Attachment, Bar, Fact, Kind, Mailer, Origin, Report as Mail, Step};
+use backup_core::mail::{Attachment, Bar, Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Exit, Failure, chain, now};
 use backup_core::store::StoreErrorKind;
 
@@ -47,9 +47,7 @@ struct Letter<'l> {
 
 impl Letter<'_> {
     fn begin(&self, kind: Kind, headline: impl AsRef<str>) -> Mail {
-        let tool = concat!("cleanup ", env!("CARGO_PKG_VERSION"));
-        let database = &self.settings.database;
-        Mail::new(kind, Origin::new(tool, database.name.as_str(), &database.host, self.context.started), headline)
+        Mail::new(kind, self.context.origin(&self.settings.database), headline)
     }
 
     fn storage_report(&self, report: &Report) -> Mail {
@@ -102,9 +100,9 @@ impl Letter<'_> {
             .in_subject("nothing deleted");
         let mut steps = vec![Step::say(halt.hint())];
         if matches!(halt, Halt::Stopped { .. } | Halt::NoDaily) {
-            steps.push(Step::run("Make a backup now:", "docker-compose exec backup backup"));
+            steps.push(Step::tool("Make a backup now:", "backup"));
         }
-        steps.push(Step::run("Then clean up:", "docker-compose exec backup cleanup"));
+        steps.push(Step::tool("Then clean up:", "cleanup"));
         figures_of(mail.steps("What to do", steps), report).log_tail("The end of the log", &self.context.log_tail())
     }
 
@@ -125,7 +123,7 @@ impl Letter<'_> {
                  MFA delete. What is locked goes when its lock ends; each cleanup tries again.",
             ));
         }
-        steps.push(Step::run("Try again:", "docker-compose exec backup cleanup"));
+        steps.push(Step::tool("Try again:", "cleanup"));
         let refusals = report.refused.iter().map(|(key, error)| Fact::new("Not deleted", key).beside(&error.reason));
         let mail = mail.steps("What to do", steps).facts("Refused", refusals);
         figures_of(mail, report).log_tail("The end of the log", &self.context.log_tail())
@@ -136,11 +134,8 @@ impl Letter<'_> {
         let name = &self.settings.database.name;
         let safety = what_went(done);
         let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(self.context.redact(&hint))).into_iter().collect();
-        steps.push(Step::run(
-            "See what would be deleted, and change nothing:",
-            "docker-compose exec backup cleanup --dry-run",
-        ));
-        steps.push(Step::run("Then clean up:", "docker-compose exec backup cleanup"));
+        steps.push(Step::tool("See what would be deleted, and change nothing:", "cleanup --dry-run"));
+        steps.push(Step::tool("Then clean up:", "cleanup"));
         self.begin(Kind::CleanupFailure, format!("The backups of {name} were not cleaned up: {text}"))
             .safety(safety)
             .steps("What to do", steps)
@@ -186,8 +181,7 @@ fn figures_of(mail: Mail, report: &Report) -> Mail {
     }
     let held = report.tiers.iter().flat_map(|tier| {
         let name = tier.tier.to_string();
-        let words = |tally: &Tally| format!("{}, {}", objects(tally.count), figures::size(tally.bytes));
-        tier.held.iter().map(move |(reason, tally)| Fact::new(&name, words(tally)).beside(reason.words()))
+        tier.held.iter().map(move |(reason, tally)| Fact::new(&name, in_words(tally)).beside(reason.words()))
     });
     let mail = mail.facts("What is stored", stored).facts("Kept beyond their time", held);
     not_ours(growth(mail, report), report)
@@ -213,8 +207,8 @@ fn tier_fact(tier: &TierReport, report: &Report) -> Fact {
 
 fn proven_fact(Proven { id, record }: &Proven) -> Fact {
     let restore = record.as_ref().and_then(|record| record.restore_seconds).filter(|seconds| *seconds >= 0.0);
-    let fact = Fact::new("Newest proven", crate::listing::instant(id.backup));
-    let tested = format!("tested on {}", crate::listing::instant(id.tested));
+    let fact = Fact::new("Newest proven", figures::local(id.backup));
+    let tested = format!("tested on {}", figures::local(id.tested));
     match restore.and_then(|seconds| std::time::Duration::try_from_secs_f64(seconds).ok()) {
         Some(took) => fact.beside(format!("{tested}; the restore took {}", figures::duration(took))),
         None => fact.beside(tested),
@@ -246,15 +240,14 @@ fn growth(mail: Mail, report: &Report) -> Mail {
 
 fn not_ours(mail: Mail, report: &Report) -> Mail {
     let foreign = &report.foreign;
-    let value = |tally: &Tally| format!("{}, {}", objects(tally.count), figures::size(tally.bytes));
     let mut rows: Vec<Fact> = foreign
         .databases
         .iter()
-        .map(|(database, tally)| Fact::new(format!("Of {database}"), value(tally)).beside("another database"))
+        .map(|(database, tally)| Fact::new(format!("Of {database}"), in_words(tally)).beside("another database"))
         .collect();
     if foreign.unclaimed.count > 0 {
         let remark = "copies of restore tests; no record says of which database";
-        rows.push(Fact::new("Unclaimed", value(&foreign.unclaimed)).beside(remark));
+        rows.push(Fact::new("Unclaimed", in_words(&foreign.unclaimed)).beside(remark));
     }
     // Keys are long: they stand in the wide column.
     let by_size =
@@ -268,14 +261,15 @@ fn not_ours(mail: Mail, report: &Report) -> Mail {
     mail.facts("Objects that are not ours", rows)
 }
 
+/// `3 objects, 1.2 MiB`.
+fn in_words(tally: &Tally) -> String {
+    format!("{}, {}", objects(tally.count), figures::size(tally.bytes))
+}
+
 fn backups(count: u64) -> String {
-    plural(count, "backup")
+    figures::counted(count, "backup")
 }
 
 fn objects(count: u64) -> String {
-    plural(count, "object")
-}
-
-fn plural(count: u64, of: &str) -> String {
-    format!("{} {of}{}", figures::count(count), if count == 1 { "" } else { "s" })
+    figures::counted(count, "object")
 }

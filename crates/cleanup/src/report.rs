@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::{LastCleanup, TestRecord};
-use backup_core::key::{RecordId, Tier};
+use backup_core::key::{RecordId, Tier, local_time};
 use backup_core::process::Exit;
 use backup_core::store::StoreError;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -13,7 +13,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 use crate::args::Mode;
 use crate::calendar::Limit;
 use crate::execute::Done;
-use crate::growth::{Forecast, Growth};
+use crate::growth::{Forecast, Growth, originals};
 use crate::inventory::{Foreign, Held, Tally, What};
 use crate::plan::{Clock, Halt, Plan, Policy, Reason, Verdict};
 
@@ -100,7 +100,7 @@ impl Report {
             at: clock.now,
             halt: plan.halt.clone(),
             tiers,
-            newest: stays.clone().filter_map(Held::backup).filter(is_original).map(|id| id.taken).max(),
+            newest: originals(stays.clone()).map(|(id, _)| id.taken).max(),
             proven: plan.proven.map(|id| Proven { id, record: proof }),
             refused,
             aborted_uploads: done.aborted.clone(),
@@ -115,23 +115,22 @@ impl Report {
 
     /// What stands, all tiers together.
     pub(crate) fn standing(&self) -> Tally {
-        self.sum(|tier| [tier.standing, tier.records])
+        [self.backups(), self.records()].into_iter().sum()
     }
 
     /// What went, or would go.
     pub(crate) fn gone(&self) -> Tally {
-        self.sum(|tier| [tier.gone])
+        self.tiers.iter().map(|tier| tier.gone).sum()
     }
 
-    /// Backups that stand, without the records of restore tests.
+    /// Backups that stand.
     pub(crate) fn backups(&self) -> Tally {
-        self.sum(|tier| [tier.standing])
+        self.tiers.iter().map(|tier| tier.standing).sum()
     }
 
-    fn sum<const N: usize>(&self, of: impl Fn(&TierReport) -> [Tally; N]) -> Tally {
-        let mut sum = Tally::default();
-        self.tiers.iter().flat_map(of).for_each(|tally| sum += tally);
-        sum
+    /// The records of restore tests that stand.
+    pub(crate) fn records(&self) -> Tally {
+        self.tiers.iter().map(|tier| tier.records).sum()
     }
 
     /// How old the newest backup is, and the newest that is proven, in a sentence each.
@@ -148,8 +147,7 @@ impl Report {
     }
 
     fn age(&self, made: PrimitiveDateTime) -> String {
-        let local = PrimitiveDateTime::new(self.at.date(), self.at.time());
-        figures::duration(Duration::try_from(local - made).unwrap_or_default())
+        figures::duration(Duration::try_from(local_time(self.at) - made).unwrap_or_default())
     }
 
     /// `3 backups were deleted`, `would be deleted`, `are due`: as far as it is true in this mode.
@@ -206,10 +204,6 @@ impl Report {
         let deleted = if self.mode == Mode::Delete { self.gone().count } else { 0 };
         LastCleanup { at: self.at, objects, bytes, deleted }
     }
-}
-
-fn is_original(id: &backup_core::key::BackupId) -> bool {
-    id.tier != Tier::RecoveryTests
 }
 
 impl TierReport {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use backup_core::journal::{Journal, LastBackup, TestRecord};
+use backup_core::journal::{Journal, LastBackup, LastCleanup, TestRecord};
 use backup_core::key::Layout;
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish, chain, now};
 use backup_core::settings;
@@ -20,12 +20,6 @@ use crate::plan::{Clock, Plan, Policy};
 use crate::report::{Report, Sources};
 use crate::settings::Settings;
 use crate::text;
-
-/// The name of the journal's entry.
-const ENTRY: &str = "last-cleanup";
-
-/// The largest record of a restore test that is read.
-const LARGEST_RECORD: u64 = 1 << 20;
 
 /// Runs `cleanup`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
@@ -96,7 +90,7 @@ impl<'r> Run<'r> {
             clock: &clock,
             foreign,
             proof,
-            before: self.journal.read(ENTRY),
+            before: self.journal.read(LastCleanup::ENTRY),
         };
         let report = Report::new(&plan, done, sources);
         Ok((plan, report))
@@ -118,7 +112,7 @@ impl<'r> Run<'r> {
         let proven = plan.proven?;
         let record = plan.decisions.iter().find(|decision| decision.object.what == What::Record(proven))?;
         let Held { key, bytes, .. } = &record.object;
-        let read = self.store.read_range(key, 0, (*bytes).min(LARGEST_RECORD)).await;
+        let read = self.store.read_range(key, 0, (*bytes).min(TestRecord::LARGEST)).await;
         let not_read = |why: &dyn std::fmt::Display| log::warn!("cannot read the record {key}: {why}");
         let document = read.inspect_err(|error| not_read(error)).ok()?;
         TestRecord::parse(&document).inspect_err(|error| not_read(error)).ok()
@@ -138,7 +132,7 @@ impl<'r> Run<'r> {
     /// Writes down what is to be kept of the run, and makes its result.
     fn finish(&self, plan: &Plan, report: &Report, args: &Args) -> Finish {
         if self.mode != Mode::DryRun
-            && let Err(error) = self.journal.write(ENTRY, &report.journal_entry())
+            && let Err(error) = self.journal.write(LastCleanup::ENTRY, &report.journal_entry())
         {
             log::warn!("{}", chain(&error));
         }

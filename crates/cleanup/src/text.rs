@@ -1,19 +1,16 @@
 //! The storage report as a file to read.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use backup_core::figures;
+use backup_core::files::{self, Readers};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::args::Mode;
 use crate::growth::whole;
 use crate::inventory::Tally;
-use crate::listing::instant;
-use crate::plan::Reason;
 use crate::report::{Report, TierReport};
 
 /// Characters of the longest bar.
@@ -30,12 +27,7 @@ pub(crate) const HIDDEN: &str = "The bucket keeps versions: what was deleted is 
 /// Writes the report into the log directory, as a whole or not at all, and gives its path.
 pub(crate) fn write(report: &Report, database: &str, host: &str, logs: &Path) -> std::io::Result<PathBuf> {
     let path = logs.join(file_name(report.at));
-    let mut file = tempfile::NamedTempFile::new_in(logs)?;
-    file.write_all(text(report, database, host).as_bytes())?;
-    // For whoever reads the logs, not only for the user that wrote it.
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
+    files::replace(&path, text(report, database, host).as_bytes(), Readers::Everybody)?;
     Ok(path)
 }
 
@@ -71,14 +63,11 @@ fn compose(out: &mut String, report: &Report, database: &str, host: &str) -> fmt
 fn stored(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "{:<22}{:>9}{:>13}   {:<19}   newest", "Stored", "backups", "size", "oldest")?;
     for TierReport { tier, standing, oldest, newest, .. } in &report.tiers {
-        let shown = |at: Option<_>| at.map_or_else(|| "-".to_owned(), instant);
+        let shown = |at: Option<_>| at.map_or_else(|| "-".to_owned(), figures::local);
         row(out, &tier.to_string(), *standing)?;
         writeln!(out, "   {:<19}   {}", shown(*oldest), shown(*newest))?;
     }
-    let records = report.tiers.iter().map(|tier| tier.records).fold(Tally::default(), |mut sum, tally| {
-        sum += tally;
-        sum
-    });
+    let records = report.records();
     if records.count > 0 {
         row(out, "records of tests", records)?;
         writeln!(out)?;
@@ -122,7 +111,7 @@ fn held(out: &mut String, report: &Report) -> fmt::Result {
     for TierReport { tier, held, .. } in &report.tiers {
         for (reason, tally) in held {
             row(out, &tier.to_string(), *tally)?;
-            writeln!(out, "   {}", Reason::words(*reason))?;
+            writeln!(out, "   {}", reason.words())?;
         }
     }
     writeln!(out)

@@ -1,7 +1,7 @@
 //! The night that was missed: when the container starts, a backup is made if the newest is older than a day.
 //!
-//! After the host has started, the database often takes longer than we do, above all after a power cut: it is waited for, so that
-//! nobody gets a mail of a failure that is none, and no night is missed for it.
+//! After the host has started, the database often takes longer than we do, above all after a power cut: it is waited
+//! for, so that nobody gets a mail of a failure that is none, and no night is missed for it.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;

@@ -73,7 +73,8 @@ fn read(environment: &Environment) -> Result<Checked, Error> {
     Ok(reader.finish(|| checked)?)
 }
 
-/// A tool that is run by hand warns of an unknown zone and goes on in UTC. A schedule in another zone than the one asked for is a mistake.
+/// A tool that is run by hand warns of an unknown zone and goes on in UTC. A schedule in another zone than the one
+/// asked for is a mistake.
 fn check_zone(reader: &mut Reader<'_>, environment: &Environment) {
     let zone = environment.get("TZ").map(|zone| zone.to_string_lossy());
     if let (Some(_), Some(setting)) = (zone_problem(zone.as_deref()), ALL.iter().find(|setting| setting.name == "TZ")) {

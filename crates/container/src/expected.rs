@@ -14,8 +14,8 @@ use crate::when::When;
 /// After a change of the clocks, cron does not repeat, or makes up for, what lies in the hours around it.
 const CLOCKS_CHANGE: time::Duration = time::Duration::hours(3);
 
-/// A look that comes so many minutes after the last one is still part of the same time.
-const HOLE: i64 = 2;
+/// The most minutes between two looks. After a longer gap, the clock has jumped or the machine has slept.
+const LONGEST_GAP: i64 = 2;
 
 /// The jobs of the schedule, and those of them that are awaited.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Expected {
     ) -> Option<&str> {
         let minute = now.unix_timestamp().div_euclid(60);
         let last = self.minute.replace(minute)?;
-        if !(0..=HOLE).contains(&(minute - last)) {
+        if !(0..=LONGEST_GAP).contains(&(minute - last)) {
             self.awaited.clear();
             return None;
         }

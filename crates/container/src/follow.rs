@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const PATIENCE: u32 = 100;
 
 /// What is read of one file at one look, so that a flood does not keep the container from hearing signals.
-const MOUTHFUL: u64 = 1 << 20;
+const BYTES_PER_LOOK: u64 = 1 << 20;
 
 /// A line longer than this is shown in pieces.
 const LONGEST_LINE: usize = 64 << 10;
@@ -103,7 +103,7 @@ impl Tail {
         }
         self.file.seek(SeekFrom::Start(self.at))?;
         let mut new = Vec::new();
-        let read = (&self.file).take(MOUTHFUL).read_to_end(&mut new)?;
+        let read = (&self.file).take(BYTES_PER_LOOK).read_to_end(&mut new)?;
         self.at += read as u64;
         self.quiet = if read == 0 { self.quiet.saturating_add(1) } else { 0 };
         for piece in new.split_inclusive(|byte| *byte == b'\n') {

@@ -1,7 +1,7 @@
 //! How cron runs a job: with the variables of the container, which cron keeps to itself, and as `BACKUP_USER`.
 //!
-//! Nothing passes through a shell, and no variable appears on a command line. The process becomes the program: cron waits for the
-//! program itself, and a signal reaches it.
+//! Nothing passes through a shell, and no variable appears on a command line. The process becomes the program: cron
+//! waits for the program itself, and a signal reaches it.
 
 use std::convert::Infallible;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use nix::unistd::{AccessFlags, access};
 use crate::args::JobArgs;
 use crate::error::Error;
 use crate::output;
-use crate::processes::TOOLS;
+use crate::processes::is_tool;
 use crate::run_folder::RunFolder;
 
 /// Comes back only where the program could not be started.
@@ -71,7 +71,7 @@ fn become_job(args: &JobArgs, run_folder: &RunFolder, container: Option<&File>) 
 
 /// Whether what the program says stands in a log file, which the container shows: then it is not to be shown twice.
 fn has_log(program: &OsStr, environment: &Environment) -> bool {
-    let is_tool = program.to_str().is_some_and(|name| TOOLS.contains(&name));
+    let writes_log = program.to_str().is_some_and(is_tool);
     let logs = Places::read(&mut Reader::new(environment)).map(|places| places.logs);
-    is_tool && logs.is_some_and(|logs| access(&logs, AccessFlags::W_OK).is_ok())
+    writes_log && logs.is_some_and(|logs| access(&logs, AccessFlags::W_OK).is_ok())
 }

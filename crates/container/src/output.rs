@@ -2,16 +2,13 @@
 
 use std::io::Write;
 
+use backup_core::figures;
+use backup_core::key::local_time;
 use backup_core::process::{Failure, chain, now};
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
-
-const STAMP: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// Says something as it is said in the tools' logs.
 pub(crate) fn say(level: log::Level, text: &str) {
-    // Formatting a valid instant by a constant description does not fail.
-    let stamp = now().format(STAMP).unwrap_or_default();
+    let stamp = figures::local(local_time(now()));
     show("container", format!("[{stamp}] {level} {text}").as_bytes());
 }
 

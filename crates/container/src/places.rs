@@ -1,7 +1,7 @@
 //! The folders that outlive the container belong to the user that the jobs run as.
 //!
-//! Docker makes what it mounts root's, and so did the shell scripts that these tools replace. Only what is not that user's is changed,
-//! nothing outside the folders is touched, and no link is followed.
+//! Docker makes what it mounts root's, and so did the shell scripts that these tools replace. Only what is not that
+//! user's is changed, nothing outside the folders is touched, and no link is followed.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
@@ -11,7 +11,7 @@ use std::path::Path;
 use backup_core::settings::Places;
 use nix::unistd::User;
 
-/// Where logrotate notes what it did when: the image leads its own place for that here.
+/// Where logrotate notes what it did when. The image has a link to it in the place where logrotate looks.
 const ROTATED: &str = "status";
 
 /// Nobody else may read or lock them.
@@ -31,7 +31,8 @@ pub(crate) fn hand_over(places: &Places, user: &User) -> Vec<String> {
     given.into_iter().filter_map(Result::err).collect()
 }
 
-/// Notes that root made first, by hand, could not be read by cron's job. And what everybody may read, logrotate does not lock.
+/// Makes logrotate's notes before logrotate does. If root ran it by hand first, the notes would be root's, and cron's job could
+/// not read them; and notes that everybody may read, logrotate does not lock.
 fn begin_notes(state: &Path) {
     let notes = state.join(ROTATED);
     let begun = fs::create_dir_all(state)

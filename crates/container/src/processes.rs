@@ -1,15 +1,14 @@
 //! The tools that run: found when the container ends, so that each can end in order.
 //!
-//! Only the tools themselves are told. What they started, `pg_dump` or a scratch server, is theirs to end: told at the same time, it
-//! would look like a failure to them.
+//! Only the tools themselves are told. What they started, `pg_dump` or a scratch server, is theirs to end: told at the
+//! same time, it would look like a failure to them.
 
 use std::fs;
 
+use backup_core::process::TOOLS;
 use nix::unistd::Pid;
 
-/// Programs that clean up when they are told to end.
-pub(crate) const TOOLS: [&str; 7] =
-    ["backup", "cleanup", "restore-test", "health-check", "notify", "restore", "container"];
+use crate::TOOL;
 
 /// Where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +38,19 @@ fn select(processes: &[Process], own: i32, scope: Scope) -> Vec<i32> {
         // A process that goes while we look may leave a gap; none is its own ancestor.
         scope == Scope::All || std::iter::successors(parent(id), |id| parent(*id)).any(|ancestor| ancestor == own)
     };
-    let running = processes.iter().filter(|process| !process.ended && process.id != own && is_tool(&process.name));
+    let running = processes.iter().filter(|process| !process.ended && process.id != own && runs_tool(process));
     running.map(|process| process.id).filter(|id| is_ours(*id)).collect()
 }
 
-/// By its own name, or by the one of the guide, which leads to it: `backup.sh`.
-fn is_tool(name: &str) -> bool {
-    TOOLS.contains(&name.strip_suffix(".sh").unwrap_or(name))
+/// Whether a program of this name is one of ours, `container` included. Each writes a log, and cleans up when it is
+/// told to end.
+pub(crate) fn is_tool(name: &str) -> bool {
+    TOOLS.contains(&name) || name == TOOL.name
+}
+
+/// Whether a process runs a tool: by the tool's own name, or by the one that the guide gives it, such as `backup.sh`.
+fn runs_tool(process: &Process) -> bool {
+    is_tool(process.name.strip_suffix(".sh").unwrap_or(&process.name))
 }
 
 fn all() -> Vec<Process> {

@@ -1,7 +1,8 @@
-//! What cron and its jobs read while the container runs: the variables it was started with, the schedule, the way to its output.
+//! What cron and its jobs read while the container runs: the variables it was started with, the schedule, the way to
+//! its output.
 //!
-//! The variables may hold passwords: they are for root only, and lie in memory where `/run` does. They are never given to a shell,
-//! so every byte but NUL arrives as it is. The schedule may be read by everybody: the health check does.
+//! The variables may hold passwords: they are for root only, and lie in memory where `/run` does. They are never given
+//! to a shell, so every byte but NUL arrives as it is. The schedule may be read by everybody: the health check does.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -50,7 +51,8 @@ impl RunFolder {
         fs::read(&path).map(|bytes| decode(&bytes)).map_err(failed)
     }
 
-    /// Puts the schedule where cron reads it: `/etc/crontab` leads here. cron wants it to belong to root, and nobody else to write it.
+    /// Puts the schedule where cron reads it: `/etc/crontab` leads here. cron wants it to belong to root, and nobody
+    /// else to write it.
     pub(crate) fn write_crontab(&self, text: &str) -> Result<(), Error> {
         self.write(CRONTAB, text.as_bytes(), 0o644)
     }

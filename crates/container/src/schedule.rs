@@ -1,7 +1,8 @@
 //! The schedule: `crontab`, read before cron reads it.
 //!
-//! cron ignores a file with one bad line, all of it, and says so to a log that a container does not have. What it would take and
-//! not do as meant is found here too: a `%` that cuts the command, a day that never comes, a program that is not there.
+//! cron ignores a file with one bad line, all of it, and says so to a log that a container does not have. What it would
+//! take and not do as meant is found here too: a `%` that cuts the command, a day that never comes, a program that is
+//! not there.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

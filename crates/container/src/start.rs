@@ -108,7 +108,8 @@ fn check_settings() -> Result<(), Error> {
     }
 }
 
-/// The schedule keeps the container's time zone. The variables are none of cron's business: each job is given them by `container job`.
+/// The schedule keeps the container's time zone. The variables are none of cron's business: each job is given them by
+/// `container job`.
 fn start_cron(environment: &Environment) -> Result<Pid, Error> {
     let mut cron = Command::new("cron");
     cron.arg("-f").env_clear().stdin(Stdio::null());

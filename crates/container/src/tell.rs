@@ -1,7 +1,7 @@
-//! What keeps the container from its work is mailed: whoever does not look at `docker-compose logs` would learn of it when a
-//! backup is missed, or never, because what would notice does not run either.
+//! Mails what keeps the container from its work. A person who does not look at `docker-compose logs` would not learn of it in
+//! another way: the health check, which would notice, does not run either.
 //!
-//! By a process of its own, which becomes the user of the jobs: what it writes down is to be that user's.
+//! A process of its own sends the mail. It becomes the user of the jobs, so that what it writes down belongs to that user.
 
 use std::io::{Read, Write};
 use std::process::{Child, ExitCode, Stdio};

@@ -1,4 +1,5 @@
-//! While the container runs: shows the logs, notices when cron ends or starts nothing, and ends everything in order when told to.
+//! While the container runs: shows the logs, notices when cron ends or starts nothing, and ends everything in order
+//! when told to.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -90,7 +91,7 @@ impl Watch {
         }
     }
 
-    /// Says and tells it at once.
+    /// Says in the log that a job is late, and mails it at once.
     fn look_for_late_jobs(&mut self) {
         let offset = |at| UtcOffset::local_offset_at(at).ok();
         let late = self.expected.late(now(), offset, |job| self.run.last_start(job));

@@ -196,7 +196,7 @@ impl Child {
         }
     }
 
-    /// The same where nobody can wait but by standing still: when it is dropped.
+    /// The same for `drop`, which cannot await: it holds the thread up until the program has ended.
     pub fn stop_here_by(&mut self, signal: Signal) {
         self.signal(signal);
         let begun = Instant::now();

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use time::OffsetDateTime;
 use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// `182.4 MiB`.
 pub fn size(bytes: u64) -> String {
@@ -15,7 +15,7 @@ pub fn size(bytes: u64) -> String {
 
 /// `191,234,567 bytes`.
 pub fn exact_bytes(bytes: u64) -> String {
-    format!("{} {}", count(bytes), if bytes == 1 { "byte" } else { "bytes" })
+    counted(bytes, "byte")
 }
 
 /// `1,234,567`.
@@ -29,6 +29,11 @@ pub fn count(number: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// `1 table`, `1,234 tables`: how many there are of something whose plural ends in `s`.
+pub fn counted(number: u64, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// `1 min 12 s`, `2 h 5 min`, `3 days`: the two largest units, cut rather than rounded, so that an age never reads
@@ -58,6 +63,12 @@ pub fn instant(at: OffsetDateTime) -> String {
         "[weekday repr:short] [year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory]:[offset_minute]"
     );
     // The description names no component that an instant could lack; the instant's own form is there all the same.
+    at.format(form).unwrap_or_else(|_| at.to_string())
+}
+
+/// `2025-01-29 02:00:00`: a local time without its offset, as keys have it.
+pub fn local(at: PrimitiveDateTime) -> String {
+    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     at.format(form).unwrap_or_else(|_| at.to_string())
 }
 
@@ -91,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(count(number), expected);
         }
-        assert_eq!(exact_bytes(1), "1 byte");
+        assert_eq!((exact_bytes(1), exact_bytes(1_234)), ("1 byte".to_owned(), "1,234 bytes".to_owned()));
     }
 
     #[test]
@@ -123,5 +134,6 @@ mod tests {
     #[test]
     fn instants_name_weekday_and_offset() {
         assert_eq!(instant(datetime!(2025-01-29 02:00:09 +03:30)), "Wed 2025-01-29 02:00:09 +03:30");
+        assert_eq!(local(datetime!(2025-01-29 02:00:09)), "2025-01-29 02:00:09");
     }
 }

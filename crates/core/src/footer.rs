@@ -1,7 +1,7 @@
 //! The footer: what a backup says of itself, in SQL comments after the dump's own end.
 //!
 //! ```text
-//! -- @backup footer 1.0: what the dump above holds; psql skips these lines. To restore: gunzip -c FILE | psql -d NAME
+//! -- @backup footer 1.1: what the dump above holds; psql skips these lines. To restore: gunzip -c FILE | psql -d NAME
 //! -- @backup backup {"database":"shop","started":"2025-01-29T02:00:00Z",…}
 //! -- @backup database {"owner":"app","settings":[…],…,"statements":["ALTER DATABASE \"shop\" OWNER TO \"app\";"]}
 //! -- @backup dump {"bytes":1048576,…}
@@ -120,8 +120,8 @@ impl Footer {
         parsed.inspect_err(|why| log::warn!("cannot read the footer of {address}: {why}")).ok()
     }
 
-    /// The statement that makes an empty database of this name with the encoding and the locale that this one had, on a server of
-    /// this major version.
+    /// The statement that makes an empty database of this name with the encoding and the locale that this one had, on a
+    /// server of this major version.
     pub fn create_statement(&self, name: &str, major: u32) -> String {
         let Self { encoding, collate, ctype, properties, .. } = self;
         let [encoding, collate, ctype] = [encoding, collate, ctype].map(|value| literal(value));

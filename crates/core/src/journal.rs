@@ -5,7 +5,6 @@
 //!
 //! What a restore test found must outlive this machine: its [`TestRecord`] stands in the store, beside the tested copy.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::files::{self, Readers};
 use crate::key::{Layout, Outcome};
 
 /// How the last run of a tool ended: the entry by the tool's name.
@@ -85,6 +85,11 @@ pub struct LastCleanup {
     pub deleted: u64,
 }
 
+impl LastCleanup {
+    /// The name of its entry.
+    pub const ENTRY: &str = "last-cleanup";
+}
+
 /// What a restore test found: the document under the key that [`crate::key::RecordId`] names.
 ///
 /// The key says which backup was tested and how that ended; this says the rest. Readers skip members that they do not
@@ -117,6 +122,9 @@ pub struct TestRecord {
 }
 
 impl TestRecord {
+    /// The most bytes of a document that are read.
+    pub const LARGEST: u64 = 1 << 20;
+
     /// Reads the document.
     pub fn parse(document: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(document)
@@ -153,13 +161,11 @@ impl Journal {
         let path = self.path(name);
         let write = || {
             std::fs::create_dir_all(&self.folder)?;
-            let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-            serde_json::to_writer_pretty(&mut file, entry)?;
-            file.write_all(b"\n")?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)
+            let mut text = serde_json::to_vec_pretty(entry)?;
+            text.push(b'\n');
+            files::replace(&path, &text, Readers::Owner)
         };
-        write().map(|_| ()).map_err(|source| JournalError { path, source })
+        write().map_err(|source| JournalError { path: path.clone(), source })
     }
 
     /// Whether an entry could be written.

@@ -13,19 +13,20 @@
 //! it parses back whole; everything else under the prefix is foreign, and this module refuses to guess about it.
 
 mod claim;
+mod instant;
 
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use serde::Serialize;
-use time::{Date, Month, PrimitiveDateTime, Time};
+use time::PrimitiveDateTime;
 
 pub use claim::{Claim, Outcome, RecordId};
+pub use instant::{key_time, local_time};
+
+use instant::{STAMP, parse_stamp, stamp};
 
 const SUFFIX: &str = ".sql.gz";
-
-/// The form of the timestamp that ends the name of a backup.
-const STAMP: &str = "YYYYMMDD_HHMMSS";
 
 /// A folder of the store, with a retention of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -44,6 +45,9 @@ pub enum Tier {
 impl Tier {
     /// All tiers, in the order in which people read them.
     pub const ALL: [Self; 4] = [Self::Daily, Self::Weekly, Self::Monthly, Self::RecoveryTests];
+
+    /// The tiers of the backups themselves: all but the copies of restore tests, whose keys name no database.
+    pub const OF_BACKUPS: [Self; 3] = [Self::Daily, Self::Weekly, Self::Monthly];
 
     /// The tiers that the nightly backup is promoted to.
     pub const PROMOTED: [Self; 2] = [Self::Weekly, Self::Monthly];
@@ -263,31 +267,6 @@ impl Layout {
         let taken = parse_stamp(stem.get(stem.len().checked_sub(STAMP.len())?..)?)?;
         Tier::ALL.into_iter().map(|tier| BackupId { taken, tier }).find(|id| self.key(*id) == key)
     }
-}
-
-fn stamp(taken: PrimitiveDateTime) -> String {
-    let (date, time) = (taken.date(), taken.time());
-    format!(
-        "{:04}{:02}{:02}_{:02}{:02}{:02}",
-        date.year(),
-        u8::from(date.month()),
-        date.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
-}
-
-fn parse_stamp(stamp: &str) -> Option<PrimitiveDateTime> {
-    let (date, time) = stamp.split_once('_')?;
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u16>().ok())?;
-    if date.len() != 8 || time.len() != 6 || !stamp.is_ascii() {
-        return None;
-    }
-    let month = Month::try_from(u8::try_from(number(&date[4..6])?).ok()?).ok()?;
-    let date = Date::from_calendar_date(i32::from(number(&date[..4])?), month, number(&date[6..])? as u8).ok()?;
-    let time = Time::from_hms(number(&time[..2])? as u8, number(&time[2..4])? as u8, number(&time[4..])? as u8).ok()?;
-    Some(PrimitiveDateTime::new(date, time))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | [`key`] | tier, database, instant ↔ key in the store |
 //! | [`figures`] | sizes, counts and durations as people read them |
+//! | [`files`] | files that appear as a whole |
 //! | [`footer`] | what a backup says of itself: tables, rows, digests, versions |
 //! | [`sql_scan`] | reads a plain dump as it passes: COPY blocks, rows, digests, end marker |
 //! | [`gzip`] | bytes in, compressed blocks out, on several cores |
@@ -22,6 +23,7 @@
 
 pub mod child;
 pub mod figures;
+pub mod files;
 pub mod footer;
 pub mod gzip;
 pub mod journal;

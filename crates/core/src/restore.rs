@@ -1,8 +1,8 @@
 //! A backup, read to its end: bytes → gunzip → scanner → `psql`, in one pass, with nothing on disk.
 //!
-//! A chunk is scanned before `psql` sees it, so that nothing is carried out that no dump holds, and `psql` is not told to commit
-//! here: whoever restores does that, once [`read`] has given a [`Whole`] backup, and only then. Whole is what came to the end
-//! of its gzip members, of its dump and of its footer, and holds exactly what the footer says.
+//! A chunk is scanned before `psql` sees it, so that nothing is carried out that no dump holds, and `psql` is not told
+//! to commit here: whoever restores does that, once [`read`] has given a [`Whole`] backup, and only then. Whole is what
+//! came to the end of its gzip members, of its dump and of its footer, and holds exactly what the footer says.
 //!
 //! `pg_dump` writes `BEGIN;` and `COMMIT;` around large objects, which would end the transaction that the restore is: they are
 //! handed on as blanks.
@@ -166,7 +166,8 @@ pub async fn restore(
     }
 }
 
-/// Reads a backup to its end, and hands it on to `psql`, if there is one. Whatever goes wrong, the restore must then be stopped.
+/// Reads a backup to its end, and hands it on to `psql`, if there is one. Whatever goes wrong, the restore must then be
+/// stopped.
 pub async fn read(
     input: Input,
     restore: Option<&mut RestoreStream>,
@@ -279,7 +280,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// How many bytes at the end of the chunk may be the beginning of what is left out and has to be seen as a whole: `BEGIN;`,
-/// `COMMIT;`, `\\restrict KEY`, `\\unrestrict KEY`.
+/// `COMMIT;`, `\restrict KEY`, `\unrestrict KEY`.
 fn begun_line(chunk: &[u8]) -> usize {
     let line = memchr::memrchr(b'\n', chunk).map_or(chunk, |newline| &chunk[newline + 1..]);
     let word_begun = |word: &[u8]| line.len() < word.len() && word.starts_with(line);

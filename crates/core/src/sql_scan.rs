@@ -1,13 +1,15 @@
 //! Reads a plain dump as it passes: what it holds, and whether it is whole.
 //!
-//! A [`Scanner`] is given the output of `pg_dump --format=plain --clean --if-exists` in chunks of any size, and at the end
-//! gives the facts of exactly that dump: rows and digests of every table, sequences, large objects, the digest of every definition,
-//! the roles and extensions that it names. A stream that is not a whole dump is an error that says where it ended.
+//! A [`Scanner`] is given the output of `pg_dump --format=plain --clean --if-exists` in chunks of any size, and at the
+//! end gives the facts of exactly that dump: rows and digests of every table, sequences, large objects, the digest of
+//! every definition, the roles and extensions that it names. A stream that is not a whole dump is an error that says
+//! where it ended.
 //!
-//! The same scanner reads a stored backup, and hands back the footer that follows the dump there. It refuses what reaches out of
-//! the database that is restored (`\\connect`, `\\!`, `COPY … FROM PROGRAM`) before the line or statement is complete for whoever is
-//! fed with the same chunks afterwards, and tells where transactions begin and end, so that a restore can be one. Where a dump is going to
-//! be restored, [`Scanner::fenced`] lets nothing pass but what `pg_dump` writes.
+//! The same scanner reads a stored backup, and hands back the footer that follows the dump there. It refuses what
+//! reaches out of the database that is restored (`\connect`, `\!`, `COPY … FROM PROGRAM`) before the line or statement
+//! is complete for whoever is fed with the same chunks afterwards, and tells where transactions begin and end, so that
+//! a restore can be one. Where a dump is going to be restored, [`Scanner::fenced`] lets nothing pass but what `pg_dump`
+//! writes.
 //!
 //! It refuses to guess: outside of COPY blocks it reads SQL as `psql` does, because a function may hold the text of a COPY
 //! block or of the end marker. Comments are believed only for the names of objects, the versions and the end
@@ -67,7 +69,7 @@ const END_MARKER: &[u8] = b" PostgreSQL database dump complete";
 /// Room for the footer of a database with a million objects.
 const FOOTER_LIMIT: usize = 256 * 1024 * 1024;
 
-/// No key of `\\restrict` is longer: `pg_dump` makes them of 63 letters and digits.
+/// No key of `\restrict` is longer: `pg_dump` makes them of 63 letters and digits.
 pub(crate) const LONGEST_KEY: usize = 128;
 
 /// Reads one dump.
@@ -121,8 +123,8 @@ impl Scanner {
         }
     }
 
-    /// For a dump that is going to be restored: lets only pass what `pg_dump` writes, and nothing that `psql` might read in another way
-    /// than it is read here.
+    /// For a dump that is going to be restored: lets only pass what `pg_dump` writes, and nothing that `psql` might
+    /// read in another way than it is read here.
     pub fn fenced() -> Self {
         Self { lexer: Lexer::strict(), fenced: true, ..Self::new() }
     }
@@ -164,9 +166,9 @@ impl Scanner {
         Ok(())
     }
 
-    /// Where in the stream the last chunk held what a restore leaves out, because it does the same for the whole of it: `BEGIN;` and
-    /// `COMMIT;`, which `pg_dump` writes around large objects, `\\restrict KEY` and `\\unrestrict KEY`. One of which the beginning
-    /// came in an earlier chunk begins there.
+    /// Where in the stream the last chunk held what a restore leaves out, because it does the same for the whole of it:
+    /// `BEGIN;` and `COMMIT;`, which `pg_dump` writes around large objects, `\restrict KEY` and `\unrestrict KEY`. One
+    /// of which the beginning came in an earlier chunk begins there.
     pub fn left_out(&self) -> &[Range<u64>] {
         &self.left_out
     }

@@ -5,7 +5,8 @@ use std::cell::RefCell;
 use crate::journal::Journal;
 use crate::store::{Ledger, Orphan, Store};
 
-/// The uploads of a tool that are under way. Only one run of a tool is, so whatever was written down before this one is an orphan.
+/// The uploads of a tool that are under way. Only one run of a tool is, so whatever was written down before this one is
+/// an orphan.
 #[derive(Debug)]
 pub struct Unfinished {
     journal: Journal,

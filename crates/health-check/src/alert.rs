@@ -44,7 +44,7 @@ struct At(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 /// What is known to be wrong, and was told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Open {
-    /// The row of mails.
+    /// The mails that tell of it.
     pub(crate) thread: Thread,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::mail::{State, Step};
+use backup_core::mail::{State, Step, in_container};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
@@ -95,9 +95,9 @@ impl Remark {
 }
 
 impl Advice {
-    /// What a tool is to be run for. The commands are those of the container, which is where they are typed.
-    pub(crate) fn run(says: impl Into<String>, tool: &str) -> Self {
-        Self { says: says.into(), command: Some(format!("docker-compose exec backup {tool}")) }
+    /// What a tool is to be run for, and its command line.
+    pub(crate) fn run(says: impl Into<String>, command_line: &str) -> Self {
+        Self { says: says.into(), command: Some(in_container(command_line)) }
     }
 
     pub(crate) fn step(&self) -> Step {

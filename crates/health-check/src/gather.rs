@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::args::Args;
 use crate::checks::{
-    cron, database, files, notifications, recent_backup, restore_test, settings, space, storage, tools,
+    cron, database, disk, files, notifications, recent_backup, restore_test, settings, storage, tools,
 };
 use crate::finding::{Finding, Name};
 use crate::settings::Settings;
@@ -49,7 +49,7 @@ pub(crate) async fn findings(args: &Args, settings: &Settings, context: &Context
             }),
             check(args, Name::Disk, async {
                 let places = places.clone();
-                space::judge(&aside(move || space::look(&places)).await, health.disk_percent)
+                disk::judge(&aside(move || disk::look(&places)).await, health.disk_percent)
             }),
             check(args, Name::Temp, async {
                 let places = places.clone();

@@ -3,11 +3,10 @@
 //! Written as a whole or not at all, and readable for whoever collects. What is not known is left out, and never written as 0.
 
 use std::fmt::Write as _;
-use std::fs::Permissions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use backup_core::files::{self, Readers};
 use backup_core::mail::State;
 use time::OffsetDateTime;
 
@@ -29,16 +28,9 @@ pub(crate) fn write(
     database: &str,
     now: OffsetDateTime,
 ) -> Result<(), MetricsError> {
-    let write = || {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The collector reads what ends in `.prom` only.
-        let mut file = tempfile::Builder::new().prefix(".backup-").suffix(".tmp").tempfile_in(folder)?;
-        file.write_all(text(findings, database, now).as_bytes())?;
-        file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    write().map(drop).map_err(|source| MetricsError { path: path.to_owned(), source })
+    // The collector reads what ends in `.prom` only, and so not what is written first.
+    let written = files::replace(path, text(findings, database, now).as_bytes(), Readers::Everybody);
+    written.map_err(|source| MetricsError { path: path.to_owned(), source })
 }
 
 /// The exposition format, version 0.0.4: HELP and TYPE once for each name, then its samples.

@@ -5,7 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::mail::{Check, Kind, Mailer, Origin, Place, Report as Mail, State, Step};
+use backup_core::mail::{Check, Kind, Mailer, Place, Report as Mail, State, Step};
 use backup_core::process::{Context, now};
 
 use crate::alert::{Open, Problem, Say, WELL_FOR, decide};
@@ -79,9 +79,7 @@ impl Letter<'_> {
     }
 
     fn begin(&self, kind: Kind, headline: &str) -> Mail {
-        let tool = concat!("health-check ", env!("CARGO_PKG_VERSION"));
-        let database = &self.settings.database;
-        let origin = Origin::new(tool, database.name.as_str(), &database.host, self.context.started);
+        let origin = self.context.origin(&self.settings.database);
         let place = match (self.before, self.open) {
             (None, Some(open)) => Place::First(open.thread.clone()),
             (Some(open), _) => Place::Later(open.thread.clone()),
@@ -136,7 +134,7 @@ impl Letter<'_> {
     /// Every check, and the ends of the logs that say more about those that are not well.
     fn body(&self, mail: Mail) -> Mail {
         let mail = mail.checks("The checks", self.checks());
-        let mut steps = vec![Step::run("When it is mended, look again:", "docker-compose exec backup health-check")];
+        let mut steps = vec![Step::tool("When it is mended, look again:", "health-check")];
         if self.open.is_some_and(|open| open.problems.values().any(|problem| problem.comes_and_goes)) {
             let well = figures::duration(WELL_FOR);
             steps.push(Step::say(format!(

@@ -23,6 +23,9 @@ const ENTRY: &str = "health-alert";
 /// Where nothing can be kept, only the runs of this hour tell.
 pub(crate) const HOUR: u8 = 9;
 
+/// How many of the places, the first ones, are the directories of the settings. The others lie where everybody may write.
+const OF_THE_SETTINGS: usize = 3;
+
 /// What is known, for as long as this is held.
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -63,7 +66,7 @@ impl Watch {
         let lock = Lock::take_if_possible(&places.state, ENTRY).ok()?;
         let mut folders = vec![places.state.clone(), places.logs.clone(), places.temp.clone()];
         folders.extend([std::env::temp_dir(), "/dev/shm".into()].iter().map(|base| private(base, &places.state)));
-        let kept = folders.iter().enumerate().filter(|(nth, folder)| *nth < 3 || is_private(folder));
+        let kept = folders.iter().enumerate().filter(|(nth, folder)| *nth < OF_THE_SETTINGS || is_private(folder));
         let kept = kept.filter_map(|(_, folder)| Journal::new(folder).read::<Kept>(ENTRY)).max_by_key(|kept| kept.at);
         Some(Self { places: folders, known: kept.map(|kept| kept.known).unwrap_or_default(), _lock: lock })
     }
@@ -89,7 +92,7 @@ impl Watch {
         let kept = Kept { at, known: known.clone() };
         (0..self.places.len()).find(|nth| {
             let folder = &self.places[*nth];
-            let is_open = *nth < 3 || {
+            let is_open = *nth < OF_THE_SETTINGS || {
                 // It may be there already; whose it is, is looked at next.
                 let _ = DirBuilder::new().mode(0o700).create(folder);
                 is_private(folder)

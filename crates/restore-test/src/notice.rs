@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use backup_core::figures;
+use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::mail::{Fact, Kind, Mailer, Report as Mail, Step};
+use backup_core::process::{Context, Failure, chain, now};
+use backup_core::store::Store;
+use time::{OffsetDateTime, PrimitiveDateTime};
+
 use crate::error::Error;
 use crate::proof::Learned;
 use crate::run::{Report, Run};
 use crate::verdict::Verdict;
-use backup_core::figures;
-use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
-use backup_core::mail::{Fact, Kind, Mailer, Origin, Report as Mail, Step};
-use backup_core::process::{Context, Failure, chain, now};
-use backup_core::store::Store;
-use time::{OffsetDateTime, PrimitiveDateTime};
 
 /// How long the search for the newest proven backup may take.
 const TIME_TO_LOOK: Duration = Duration::from_secs(20);
@@ -45,9 +46,7 @@ struct Letter<'l> {
 
 impl Letter<'_> {
     fn begin(&self, kind: Kind, headline: impl AsRef<str>) -> Mail {
-        let tool = concat!("restore-test ", env!("CARGO_PKG_VERSION"));
-        let database = &self.run.settings.database;
-        let origin = Origin::new(tool, database.name.as_str(), &database.host, self.context.started);
+        let origin = self.context.origin(&self.run.settings.database);
         Mail::new(kind, origin, self.context.redact(headline.as_ref()))
     }
 
@@ -93,7 +92,7 @@ impl Letter<'_> {
                  whether it holds every row.",
             )
             .in_subject("restored, unproven");
-        let steps = [Step::run("Make a backup that can be proven:", "docker-compose exec backup backup")];
+        let steps = [Step::tool("Make a backup that can be proven:", "backup")];
         troubles(mail, report).facts("The test", facts(report)).steps("What to do", steps)
     }
 
@@ -108,11 +107,11 @@ impl Letter<'_> {
         let differences = differences.iter().map(|difference| Fact::new("Differs", self.context.redact(difference)));
         let mail = troubles(mail, report).facts("What differs", differences);
         let steps = [
-            Step::run("Make a new backup now:", "docker-compose exec backup backup"),
-            Step::run("And prove it:", "docker-compose exec backup restore-test"),
-            Step::run(
+            Step::tool("Make a new backup now:", "backup"),
+            Step::tool("And prove it:", "restore-test"),
+            Step::tool(
                 "Look at what was restored, table by table:",
-                format!("docker-compose exec backup restore-test --keep-scratch {}", report.subject.address),
+                format_args!("restore-test --keep-scratch {}", report.subject.address),
             ),
         ];
         mail.steps("What to do", steps)
@@ -138,7 +137,7 @@ impl Letter<'_> {
         let proven = self.newest_proven().await;
         let mail = self.begin(Kind::RestoreTestInconclusive, headline).safety(proven.safety(known));
         let hint = Step::say(self.context.redact(hint));
-        let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
+        let again = Step::tool("Then test again:", "restore-test");
         troubles(mail, report)
             .steps("What to do", [hint, again])
             .facts("What is proven", proven.facts())
@@ -151,7 +150,7 @@ impl Letter<'_> {
         let headline = format!("No backup of {name} was tested: {}.", chain(error));
         let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven().await };
         let hint = error.hint().map(|hint| Step::say(self.context.redact(&hint)));
-        let again = Step::run("Then test again:", "docker-compose exec backup restore-test");
+        let again = Step::tool("Then test again:", "restore-test");
         self.begin(Kind::RestoreTestFailure, headline)
             .safety(proven.safety("Whether the backups restore is not known."))
             .steps("What to do", hint.into_iter().chain([again]))
@@ -239,10 +238,7 @@ fn how_to_restore(report: &Report, database: &str) -> Vec<Step> {
     let address = &report.subject.address;
     let into = format!("{database}_restored");
     vec![
-        Step::run(
-            "Into a new database beside the live one:",
-            format!("docker-compose exec backup restore run {address} --into {into}"),
-        ),
+        Step::tool("Into a new database beside the live one:", format_args!("restore run {address} --into {into}")),
         Step::run(
             "With nothing but stock tools, on any machine, into an empty database:",
             format!(

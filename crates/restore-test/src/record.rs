@@ -61,8 +61,8 @@ impl Written {
     }
 }
 
-/// The first second from this one on that no other test has taken: those of two databases under one prefix begin at the same one
-/// on the 1st, and their copies have no database in their keys. Where the store cannot say, the second itself.
+/// The first second from this one on that no other test has taken: those of two databases under one prefix begin at the
+/// same one on the 1st, and their copies have no database in their keys. Where the store cannot say, the second itself.
 async fn free_second(store: &Store, layout: &Layout, tested: PrimitiveDateTime) -> PrimitiveDateTime {
     for later in 0..60 {
         let tested = tested + time::Duration::seconds(later);

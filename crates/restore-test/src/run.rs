@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::Journal;
-use backup_core::key::Layout;
+use backup_core::key::{Layout, key_time};
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish};
 use backup_core::restore::Subject;
 use backup_core::settings;
@@ -45,6 +45,8 @@ pub(crate) struct Run<'r> {
     journal: Journal,
     bounds: Bounds,
     started: OffsetDateTime,
+    /// What marks the record as written by this run.
+    mark: String,
 }
 
 /// A test that came to a verdict.
@@ -65,6 +67,7 @@ impl<'r> Run<'r> {
             journal: Journal::new(&settings.places.state),
             bounds: context.bounds(settings.limits),
             started: context.started,
+            mark: context.mark(),
             keep_scratch,
             settings,
         }
@@ -79,20 +82,15 @@ impl<'r> Run<'r> {
         let started = self.started;
         let mut report = Report { subject, learned, verdict, written: Written::default(), started };
         report.log();
-        let written = record::write_down(&report, &self.store, &self.layout, &self.journal, self.tested(), self.mark());
+        let written =
+            record::write_down(&report, &self.store, &self.layout, &self.journal, self.tested(), self.mark.clone());
         report.written = self.bounds.hold(written).await?;
         Ok(report)
     }
 
-    /// The instant that the keys carry: local time, whole seconds.
+    /// The instant that the keys of this test carry.
     fn tested(&self) -> PrimitiveDateTime {
-        let whole = self.started.replace_nanosecond(0).unwrap_or(self.started);
-        PrimitiveDateTime::new(whole.date(), whole.time())
-    }
-
-    /// What marks the record as written by this run.
-    fn mark(&self) -> String {
-        format!("{}-{}", self.started.unix_timestamp_nanos(), std::process::id())
+        key_time(self.started)
     }
 }
 
@@ -185,7 +183,7 @@ impl Report {
             "scratch_kept": self.learned.kept,
         });
         let exit = match self.verdict.exit() {
-            // Proven, but nobody will find it.
+            // Proven, but the copy or the record is missing where others look for the proof.
             Exit::Done if !self.written.troubles.is_empty() => Exit::Partly,
             exit => exit,
         };

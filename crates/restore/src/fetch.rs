@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use backup_core::figures;
+use backup_core::key::local_time;
 use backup_core::process::{Bounds, Context, Exit, Finish, Progress};
 use backup_core::restore::{self, Input, Whole};
 use backup_core::store::{Found, Source, Store, Wanted};
 use bytes::Bytes;
 use serde_json::json;
-use time::PrimitiveDateTime;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<Finish, Er
     }
     let (layout, bounds) = (settings.layout(), context.bounds(settings.limits));
     let store = Store::new(&settings.store).await;
-    let now = PrimitiveDateTime::new(context.started.date(), context.started.time());
+    let now = local_time(context.started);
     let found = match bounds.hold(store.pick(&args.backup, &layout, now)).await? {
         Ok(found) => found,
         Err(error) => {

@@ -5,7 +5,7 @@ use backup_core::store::{Object, Pick, Store, StoreError, StoreErrorKind, Wanted
 
 use crate::error::Error;
 
-/// So many of those that there are are named.
+/// How many of the backups that there are the error names.
 const NAMED: usize = 3;
 
 /// The error, and what there is instead, where that can be told: the newest, or for whoever went too far back, the oldest.
@@ -14,7 +14,7 @@ pub(crate) async fn or_what_there_is(error: StoreError, wanted: &Wanted, store: 
         return error.into();
     }
     let mut all: Vec<(Object, BackupId)> = Vec::new();
-    for tier in [Tier::Daily, Tier::Weekly, Tier::Monthly] {
+    for tier in Tier::OF_BACKUPS {
         // A store that cannot be asked now has been asked before: what is known has to do.
         all.extend(store.backups(layout, tier).await.unwrap_or_default());
     }

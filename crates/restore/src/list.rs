@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier, local_time};
 use backup_core::process::{Context, Exit, Finish};
 use backup_core::store::{Object, Store, StoreError};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<Finish, Err
     let (layout, bounds) = (settings.layout(), context.bounds(settings.limits));
     let store = Store::new(&settings.store).await;
     let seen = bounds.hold(look(&store, &layout, args.tier)).await??;
-    let now = PrimitiveDateTime::new(context.started.date(), context.started.time());
+    let now = local_time(context.started);
     let folder = store.address(&layout.prefix().as_folder());
     let entries = seen.entries(args.tier);
     seen.tell_of_others(&layout, &folder, entries.is_empty());
@@ -153,10 +153,9 @@ impl Entry<'_> {
 
 /// Columns as wide as they have to be; the key last, to be copied.
 fn table(entries: &[Entry<'_>], now: PrimitiveDateTime) -> String {
-    let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let row = |entry: &Entry<'_>| {
         [
-            entry.taken.format(form).unwrap_or_else(|_| entry.taken.to_string()),
+            figures::local(entry.taken),
             entry.tier.to_string(),
             figures::size(entry.object.bytes),
             entry.age(now).map_or_else(|| "in the future".to_owned(), figures::duration),

@@ -1,9 +1,9 @@
 //! A backup brought back: into a new database, or in the place of an existing one.
 //!
-//! Whatever the target, the backup is restored into a database of another name, in one transaction that ends only when all of the
-//! backup was read and right, and compared with what the backup says of itself. Only then it gets its name; one that had that name
-//! is never written to, and goes only when it still is what was dumped of it. So a cut or damaged backup, a full disk or Ctrl-C at
-//! any point changes nothing.
+//! Whatever the target, the backup is restored into a database of another name, in one transaction that ends only when
+//! all of the backup was read and right, and compared with what the backup says of itself. Only then it gets its name;
+//! one that had that name is never written to, and goes only when it still is what was dumped of it. So a cut or
+//! damaged backup, a full disk or Ctrl-C at any point changes nothing.
 
 mod ask;
 mod names;
@@ -22,7 +22,7 @@ use backup_core::child::Confinement;
 use backup_core::figures;
 use backup_core::footer::{self, Comparison};
 use backup_core::journal::Journal;
-use backup_core::key::DatabaseName;
+use backup_core::key::{DatabaseName, key_time};
 use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
@@ -78,7 +78,7 @@ impl Run<'_> {
     async fn run(&self) -> Result<Finish, Error> {
         let (subject, announced) = self.bounds.hold(Box::pin(self.find())).await??;
         let server = self.bounds.hold(Server::ask(&self.settings.database)).await??;
-        let names = Names::new(&self.args.into, self.taken());
+        let names = Names::new(&self.args.into, self.started());
         let mut seen = self.bounds.hold(server.look(&names.target)).await??;
         let unfinished = Unfinished::new(Journal::new(&self.settings.places.state), &self.settings.database);
         self.bounds.hold(unfinished.remove(&server, &mut seen.databases)).await?;
@@ -108,11 +108,11 @@ impl Run<'_> {
     async fn find(&self) -> Result<(Subject, Announced), Error> {
         let store = Store::new(&self.settings.store).await;
         let layout = self.settings.layout();
-        if self.args.before.is_some_and(|before| before > self.taken()) {
+        if self.args.before.is_some_and(|before| before > self.started()) {
             log::warn!("--before is in the future: that is the newest backup");
         }
         let wanted = self.args.wanted();
-        let subject = match Subject::find(&wanted, &store, &layout, self.taken()).await {
+        let subject = match Subject::find(&wanted, &store, &layout, self.started()).await {
             Ok(subject) => subject,
             Err(error) => return Err(find::or_what_there_is(error, &wanted, &store, &layout).await),
         };
@@ -134,9 +134,9 @@ impl Run<'_> {
     ) -> Result<Restored, Error> {
         let fresh = &plan.names.fresh;
         unfinished.begun(fresh);
-        // Cut off, the server may still be making it: what comes of that is removed by the next run.
+        // If the run is cut off here, the server may still be making the database; the next run removes it.
         let created = self.bounds.hold(server.create(fresh, announced.footer.as_ref())).await?;
-        // Where there is none, or one of somebody else's, nothing is to be removed.
+        // Where that failed, there is no database, or one that this run has not made: there is nothing to remove.
         created.inspect_err(|_| unfinished.ended())?;
         let restored = self.bounds.hold(self.restore(server, plan, subject, announced)).await;
         match restored.map_err(Error::from).flatten() {
@@ -212,16 +212,14 @@ impl Run<'_> {
         Ok(Became { refused: Vec::new(), kept: gone.err().map(|why| (before.clone(), why)) })
     }
 
-    /// Local time, whole seconds.
-    fn taken(&self) -> PrimitiveDateTime {
-        let started = self.context.started;
-        let whole = started.replace_nanosecond(0).unwrap_or(started);
-        PrimitiveDateTime::new(whole.date(), whole.time())
+    /// When this run started, as keys have it.
+    fn started(&self) -> PrimitiveDateTime {
+        key_time(self.context.started)
     }
 
     /// Where an existing database goes first: a place that outlives the container.
     fn safety_dump(&self) -> PathBuf {
-        safety::path(&self.settings.places.state, &self.settings.store.prefix, &self.args.into, self.taken())
+        safety::path(&self.settings.places.state, &self.settings.store.prefix, &self.args.into, self.started())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::key::{BackupId, Tier};
+use backup_core::key::{BackupId, Tier, local_time};
 use backup_core::store::ClocksDiffer;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
@@ -38,7 +38,7 @@ pub(super) fn find(objects: &[Held], policy: &Policy, clock: &Clock) -> Option<H
     if let Some(differ) = ClocksDiffer::beyond(ONE_HOUR, ours, clock.store) {
         return Some(Halt::ClocksDiffer(differ));
     }
-    let local = PrimitiveDateTime::new(ours.date(), ours.time());
+    let local = local_time(ours);
     if let Some(held) = objects.iter().find(|held| held.made() - local > ONE_HOUR) {
         return Some(Halt::FromTheFuture { key: held.key.clone(), made: held.made() });
     }

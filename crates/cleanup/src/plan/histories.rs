@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use backup_core::key::{BackupId, Layout, Outcome, RecordId, Tier};
+use backup_core::key::{BackupId, Layout, Outcome, RecordId, Tier, local_time};
 use backup_core::settings::Retention;
 use backup_core::store::Object;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn histories() -> impl Strategy<Value = (Vec<Object>, Clock, Policy)> {
 /// Night by night into the past: `fate` decides what there is of a night, `minute` when, `extra` what else lies there.
 fn history(now: OffsetDateTime, nights: &[(u8, i64, u8)], gap: i64) -> Vec<Object> {
     let other = Layout::new("db-backups".parse().unwrap(), "app_test".parse().unwrap());
-    let local = PrimitiveDateTime::new(now.date(), now.time());
+    let local = local_time(now);
     let mut objects = Vec::new();
     let mut promoted: BTreeSet<String> = BTreeSet::new();
     let mut oldest_first: Vec<_> = (0i64..).zip(nights).collect();
@@ -167,7 +167,7 @@ proptest! {
     #[test]
     fn stopped_backups_and_jumped_clocks_stop_the_deleting((objects, clock, policy) in histories()) {
         let plan = Plan::new(inventory(objects.clone()).ours, &policy, &clock);
-        let local = PrimitiveDateTime::new(clock.now.date(), clock.now.time());
+        let local = local_time(clock.now);
         let newest = whole(&objects, Tier::Daily).first().copied();
         let stopped = newest.is_none_or(|newest| local - newest > time::Duration::hours(26));
         let ahead = inventory(objects).ours.iter().any(|held| held.made() - local > time::Duration::HOUR);

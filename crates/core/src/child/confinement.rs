@@ -1,8 +1,8 @@
 //! Keeping a program that reads what others wrote inside one directory.
 //!
-//! A dump is a program: a restore runs whatever it says, as a superuser of the scratch server, and so may read and write
-//! files and start others. The kernel's Landlock keeps that inside: the program may write below its
-//! directory, read what systems have in common, run nothing but its own kind, and open no network connection. Where a kernel knows
+//! A dump is a program: a restore runs whatever it says, as a superuser of the scratch server, and so may read and
+//! write files and start others. The kernel's Landlock keeps that inside: the program may write below its directory,
+//! read what systems have in common, run nothing but its own kind, and open no network connection. Where a kernel knows
 //! less of that, what it knows is enforced.
 //!
 //! This is the second fence. The first is the [`Scanner`](crate::sql_scan::Scanner), which refuses what no dump holds.
@@ -24,7 +24,7 @@ const ABI_ASKED: ABI = ABI::V6;
 /// Where programs, libraries, time zones and locales are.
 const READABLE: [&str; 8] = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc", "/opt", "/dev/urandom"];
 
-/// Without a loader no program starts, and alone it is none.
+/// The loaders of the C libraries: no program starts unless its loader may be run too.
 const LOADERS: [&str; 4] = [
     "/lib64/ld-linux-x86-64.so.2",
     "/lib/ld-linux-aarch64.so.1",
@@ -104,7 +104,8 @@ impl Confinement {
         Self { directory: ".".into(), user: None, programs: programs.to_vec(), reach: Reach::Servers }
     }
 
-    /// And may from now on write below its directory only, run nothing but what lies in these folders, and open no connection.
+    /// Seals it: from now on it may write below its directory only, run nothing but what lies in these folders, and open no
+    /// connection.
     #[must_use]
     pub fn sealed(mut self, programs: &[PathBuf]) -> Self {
         self.programs = programs.to_vec();
@@ -116,7 +117,7 @@ impl Confinement {
         Seal::of_this_kernel().files
     }
 
-    /// What of that this kernel sees to.
+    /// How much of the seal this kernel enforces.
     pub fn seal(&self) -> Seal {
         if self.programs.is_empty() {
             return Seal { files: false, network: false, signals: false };
@@ -129,7 +130,8 @@ impl Confinement {
         &self.directory
     }
 
-    /// What takes effect between fork and exec. The user comes first: `setuid` clears the signal of a dying parent.
+    /// Prepares what takes effect between fork and exec. The user comes first, because `setuid` clears the signal that
+    /// the child gets when its parent dies.
     pub(super) fn apply(&self, command: &mut Command, program: &Path) -> io::Result<()> {
         command.current_dir(&self.directory);
         if let Some(user) = &self.user {
@@ -192,7 +194,7 @@ fn allow(rules: RulesetCreated, path: &Path, access: BitFlags<AccessFs>) -> Resu
     if access.is_empty() { Ok(rules) } else { rules.add_rule(PathBeneath::new(opened, access)) }
 }
 
-/// A wrapper of the operator's needs its shell.
+/// A script, such as an operator's wrapper around a program, needs its shell: whoever runs one may run any program.
 fn is_script(program: &Path) -> io::Result<bool> {
     let mut start = [0; 2];
     let read = io::Read::read(&mut std::fs::File::open(program)?, &mut start)?;

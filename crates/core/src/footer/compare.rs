@@ -1,14 +1,15 @@
 //! What differs between two dumps that should hold the same.
 //!
-//! Rows, digests, sequences and large objects have to be equal, and so have the names of all objects. The definition of an object
-//! that holds an expression may be spelled anew by PostgreSQL in its first round of dump and restore
-//! ([`SchemaObject`](super::SchemaObject)); those are told apart from differences, and by name, so that a person can look.
+//! Rows, digests, sequences and large objects have to be equal, and so have the names of all objects. The definition of
+//! an object that holds an expression may be spelled anew by PostgreSQL in its first round of dump and restore
+//! ([`SchemaObject`](super::SchemaObject)); those are told apart from differences, and by name, so that a person can
+//! look.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::{DumpFacts, LargeObjects, ObjectName, SchemaObject, SequenceFacts, TableFacts};
-use crate::figures::count;
+use crate::figures::{count, counted};
 
 /// Kinds of object that hold expressions, which PostgreSQL keeps as trees and spells anew.
 const HOLD_EXPRESSIONS: [&str; 19] = [
@@ -219,7 +220,7 @@ impl fmt::Display for Difference {
 }
 
 fn rows(number: u64) -> String {
-    format!("{} row{}", count(number), if number == 1 { "" } else { "s" })
+    counted(number, "row")
 }
 
 fn stand(sequence: &SequenceFacts) -> String {

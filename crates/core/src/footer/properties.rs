@@ -31,7 +31,7 @@ pub struct Properties {
     pub tablespace: String,
 }
 
-/// Of whoever does not say: a database as anybody makes it.
+/// Where a footer does not say: a database as `CREATE DATABASE` makes it by default.
 impl Default for Properties {
     fn default() -> Self {
         Self {
@@ -93,7 +93,8 @@ impl Properties {
         grantees.chain(of_settings).chain(owner).collect()
     }
 
-    /// The statements that give them to a database of this name. The owner comes first: privileges are in his gift.
+    /// The statements that give them to a database of this name. The owner comes first, because it is the owner who grants
+    /// privileges.
     pub fn statements(&self, database: &str) -> Vec<String> {
         let name = identifier(database);
         let owner = identifier(&self.owner);
@@ -127,7 +128,8 @@ impl Properties {
         statements
     }
 
-    /// What `CREATE DATABASE` has to be told of the locale, beside `LC_COLLATE` and `LC_CTYPE`, on a server of this major version.
+    /// What `CREATE DATABASE` has to be told of the locale, beside `LC_COLLATE` and `LC_CTYPE`, on a server of this
+    /// major version.
     pub(super) fn locale_options(&self, major: u32) -> String {
         let (provider, its_locale) = match self.locale_provider.as_deref() {
             // What older servers have anyway, and have no word for.

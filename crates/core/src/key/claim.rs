@@ -13,7 +13,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::PrimitiveDateTime;
 
-use super::{BackupId, DatabaseName, Layout, STAMP, SUFFIX, Tier, parse_stamp, stamp};
+use super::instant::{STAMP, parse_stamp, stamp};
+use super::{BackupId, DatabaseName, Layout, SUFFIX, Tier};
 
 const RECORD_SUFFIX: &str = ".json";
 const COPY_NAME: &str = "/restore_test_";

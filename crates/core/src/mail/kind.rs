@@ -56,7 +56,7 @@ impl Tone {
 }
 
 impl Kind {
-    /// The word of a notice comes from outside.
+    /// The same without what could do harm: the word of a notice comes from outside.
     pub(super) fn cleaned(self) -> Self {
         match self {
             Self::Notice(word) => Self::Notice(clean::line(&word, 40)),

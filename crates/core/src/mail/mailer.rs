@@ -258,7 +258,7 @@ fn everybody(to: &[Address], reason: &dyn std::fmt::Display) -> Vec<Undelivered>
     to.iter().map(undelivered).collect()
 }
 
-/// They were addresses when they went in.
+/// Back to addresses, which these texts were made from.
 fn addresses(undelivered: &[Undelivered]) -> Vec<Address> {
     undelivered.iter().filter_map(|one| one.recipient.parse().ok()).collect()
 }

@@ -102,7 +102,7 @@ impl Outbox {
         })
     }
 
-    /// What could not be taken away once it is sent would be sent again by every tool that runs.
+    /// The files, if they can be removed once they are sent: otherwise every tool that runs would send them again.
     fn removable_files(&self) -> io::Result<Vec<PathBuf>> {
         let files = self.files()?;
         if !files.is_empty() {
@@ -116,7 +116,7 @@ impl Outbox {
         Ok(self.files()?.len())
     }
 
-    /// Those who still wait for it; nobody else gets it again.
+    /// Notes who still waits for a mail, so that nobody gets it twice, and removes it where nobody does.
     pub(super) fn settle(&self, claim: &mut Claim, waiting: Vec<Address>) {
         let Some(Held { path, .. }) = &claim.file else { return };
         let path = path.clone();

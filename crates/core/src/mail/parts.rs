@@ -1,5 +1,6 @@
-//! The parts that a report is made of: facts, checks, bars, steps. Each is clean from its construction on.
+//! The parts that a report is made of: facts, checks, bars, steps. Each cleans its texts when it is made.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,11 @@ impl Step {
         Self { says: clean::line(says.as_ref(), SENTENCE), command: None }
     }
 
+    /// What a tool is to be run for, and its command line: `cleanup --dry-run`.
+    pub fn tool(says: impl AsRef<str>, command_line: impl fmt::Display) -> Self {
+        Self::run(says, in_container(command_line))
+    }
+
     /// What a command is for, and the command, of one line or several.
     pub fn run(says: impl AsRef<str>, command: impl AsRef<str>) -> Self {
         let command = clean::block(command.as_ref());
@@ -172,6 +178,11 @@ impl Step {
         }
         Self { says: clean::line(says, SENTENCE), command: Some(command) }
     }
+}
+
+/// The command line of a tool as a person types it on the host: `docker-compose exec backup cleanup --dry-run`.
+pub fn in_container(command_line: impl fmt::Display) -> String {
+    format!("docker-compose exec backup {command_line}")
 }
 
 /// What the templates know how to draw, in the order in which the report says it.

@@ -93,7 +93,7 @@ impl Report {
         self.push(cost, Section::Paragraph(text))
     }
 
-    /// Something to see before the facts: it went well, but.
+    /// A warning, to be seen before the facts: it went well, but somebody has to look at something.
     #[must_use]
     pub fn warning(self, text: impl AsRef<str>) -> Self {
         let text = clean::line(text.as_ref(), PARAGRAPH);
@@ -209,7 +209,7 @@ impl Report {
 struct Room(usize);
 
 impl Room {
-    /// 60 kB without the frame, of which the longest names and sentences, twice there, take most.
+    /// What is left of 60 kB for the parts. The rest is the frame, which holds the longest names and sentences twice.
     const ALL: usize = 44_000;
     /// What one list may take of it, so that a list of ten thousand tables leaves something for the log.
     const LIST: usize = 16_000;

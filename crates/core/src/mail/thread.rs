@@ -6,12 +6,12 @@ use lettre::Address;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// A row of mails, known by its first. To be kept for as long as the row goes on.
+/// Mails that belong together, known by the first of them. To be kept until the last of them has been sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Thread(String);
 
-/// Where in a row a mail stands.
+/// Where in a thread a mail stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Place {
     /// In none.

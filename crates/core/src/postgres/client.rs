@@ -32,7 +32,7 @@ impl Version {
         Some(Self { major: digits.parse().ok()?, text: text.trim().to_owned() })
     }
 
-    /// 18 in 15.18. `None`: not released yet, as 17beta1.
+    /// 18 in 15.18. `None`: not released yet, like 17beta1.
     pub fn minor(&self) -> Option<u32> {
         let (_, rest) = self.text.split_once('.')?;
         rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -60,8 +60,8 @@ impl Program {
         Self::ask(name, locate(name, bin_dir)?).await
     }
 
-    /// Debian puts a script in front of its client programs, which chooses among versions. A program that may run no other one cannot be
-    /// a script; this is the one that it has chosen.
+    /// Debian puts a script in front of its client programs, which chooses among versions. A program that may run no
+    /// other one cannot be a script; this is the one that it has chosen.
     fn unwrap_debian(&mut self) {
         let is_wrapper = std::fs::canonicalize(&self.path).is_ok_and(|path| path.ends_with("pg_wrapper"));
         let behind = self.path.file_name().map(|name| versioned_folder(self.version.major).join(name));
@@ -143,8 +143,8 @@ impl Client {
         &self.settings.name
     }
 
-    /// From now on its programs may write to no file and run no other program, where the kernel can keep them from it: what they read
-    /// was written by others.
+    /// From now on its programs may write to no file and run no other program, where the kernel can keep them from it:
+    /// what they read was written by others.
     #[must_use]
     pub fn sealed(mut self) -> Self {
         self.psql.unwrap_debian();

@@ -17,7 +17,7 @@ pub use dump::DumpStream;
 pub use psql_weakness::mended_psql;
 pub use restore::RestoreStream;
 pub use scratch::{Locale, Programs, Scratch, ScratchError};
-pub use server::{Role, Server};
+pub use server::{Server, ServerRole};
 
 use crate::child::ChildError;
 
@@ -130,10 +130,13 @@ impl PostgresError {
                  image, build it with POSTGRES_MAJOR={}.",
                 server.major, server.major
             )),
-            Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } | Self::NotRestored { said, .. } => hints::for_words(said).map(str::to_owned),
-            Self::NoAnswer { .. } => {
-                Some("Something listens at DB_HOST and DB_PORT but does not answer as PostgreSQL does. Is it the database?".to_owned())
+            Self::NotAnswered { said, .. } | Self::DumpFailed { said, .. } | Self::NotRestored { said, .. } => {
+                hints::for_words(said).map(str::to_owned)
             }
+            Self::NoAnswer { .. } => Some(
+                "Something listens at DB_HOST and DB_PORT but does not answer as PostgreSQL does. Is it the database?"
+                    .to_owned(),
+            ),
             Self::DumpStalled { .. } => Some(
                 "Look for what holds the session up: SELECT * FROM pg_stat_activity WHERE application_name = 'backup'. \
                  BACKUP_STALL_TIMEOUT sets how long is waited."

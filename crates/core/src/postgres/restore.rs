@@ -1,7 +1,7 @@
 //! A restore as a stream into `psql`: one transaction, which ends only when the caller says that all of it was right.
 //!
-//! `psql` obeys commands in what it reads: `\\!` runs a program. It is told by `\\restrict` to obey none, with a key that nobody can
-//! know before. That is the second lock; the first is the scanner, which lets no such command pass.
+//! `psql` obeys commands in what it reads: `\!` runs a program. It is told by `\restrict` to obey none, with a key that
+//! nobody can know before. That is the second lock; the first is the scanner, which lets no such command pass.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -54,7 +54,8 @@ impl RestoreStream {
         Ok(restore)
     }
 
-    /// The release that mends it, if this `psql` may run a program that somebody hid behind `\\unrestrict`, and nothing keeps it in.
+    /// The release that mends it, if this `psql` may run a program that somebody hid behind `\unrestrict`, and nothing
+    /// keeps it in.
     pub fn obeys_hidden_commands(&self) -> Option<&str> {
         self.hidden_commands.as_deref()
     }
@@ -97,8 +98,8 @@ impl RestoreStream {
     }
 
     fn error(&self, ended: &Ended) -> PostgresError {
-        // psql: "1 if a fatal error of its own occurs (e.g., out of memory, file not found), 2 if the connection to the server went
-        // bad, and 3 if an error occurred in a script and the variable ON_ERROR_STOP was set".
+        // psql: "1 if a fatal error of its own occurs (e.g., out of memory, file not found), 2 if the connection to the
+        // server went bad, and 3 if an error occurred in a script and the variable ON_ERROR_STOP was set".
         let in_the_script = ended.status.code() == Some(3);
         PostgresError::NotRestored {
             how: ended.how(),

@@ -39,12 +39,12 @@ pub struct Server {
     /// What the database is beside its contents.
     pub properties: Properties,
     /// Every role of the server but PostgreSQL's own.
-    pub roles: Vec<Role>,
+    pub roles: Vec<ServerRole>,
 }
 
-/// A role, with what creates it again. Passwords are not among that.
+/// A role of the server, with what creates it again. Passwords are not among that.
 #[derive(Debug, Clone, Deserialize)]
-pub struct Role {
+pub struct ServerRole {
     /// Its name.
     pub name: String,
     /// SQL statements: what creates it, then what makes it a member of other roles.
@@ -61,7 +61,7 @@ struct Answer {
     collate: String,
     ctype: String,
     properties: Properties,
-    roles: Vec<Role>,
+    roles: Vec<ServerRole>,
 }
 
 /// What the database `d` is beside its contents. Columns that only some versions have are read by their names.

@@ -38,7 +38,7 @@ pub(super) fn mail(tool: &Tool, exit: Exit, text: &str, hint: Option<&str>) {
             .safety(safety)
             .details("What is wrong", words.as_bytes())
             .steps("What to do", hint.map(Step::say))
-            .steps("Then", [Step::run("Try again by hand:", format!("docker-compose exec backup {}", tool.name))])
+            .steps("Then", [Step::tool("Try again by hand:", tool.name)])
     });
 }
 
@@ -80,7 +80,7 @@ pub fn tell(tool: &Tool, text: &str, forgetful: Forgetful, report: impl FnOnce(O
         log::warn!("no directory can be written to note that somebody was told: that is done from 09:00 to 09:03 only");
         return;
     }
-    // As all mails call them, defaults and fallbacks included; what is wrong with them is no matter here.
+    // By the names that all mails use, with defaults and fallbacks. If these settings are wrong, that is told elsewhere.
     let database = Database::read_name(&mut Reader::new(&environment)).map(|name| name.to_string());
     let host = Database::read_host(&mut Reader::new(&environment));
     let origin = Origin::new(tool.name, database.unwrap_or_default(), host.unwrap_or_default(), told.at);

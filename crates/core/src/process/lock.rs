@@ -103,7 +103,7 @@ impl Lock {
     }
 
     /// The lock file of this tool.
-    pub(super) fn path(state: &Path, tool: &str) -> PathBuf {
+    pub fn path(state: &Path, tool: &str) -> PathBuf {
         state.join(format!("{tool}.lock"))
     }
 

@@ -8,13 +8,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indicatif::MultiProgress;
 use log::{LevelFilter, Log, Metadata, Record};
-use time::format_description::BorrowedFormatItem;
-use time::macros::format_description;
 
 use super::clock;
+use crate::figures;
+use crate::key::local_time;
 use crate::settings::Secret;
-
-const STAMP: &[BorrowedFormatItem<'static>] = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
 
 /// How much a person wants to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -141,8 +139,7 @@ fn append(path: &std::path::Path, line: &[u8]) -> std::io::Result<()> {
 }
 
 fn stamp() -> String {
-    // Formatting a valid instant by a constant description does not fail.
-    clock::now().format(STAMP).unwrap_or_default()
+    figures::local(local_time(clock::now()))
 }
 
 /// Control characters could forge lines or drive a terminal. Line breaks stay, indented, so that they show as one entry.

@@ -37,12 +37,15 @@ pub use progress::Progress;
 pub use signals::{Interrupt, Interrupted, Signal};
 pub use start::{StartError, become_backup_user, environment, settings_are_loaded};
 
-use crate::mail::Kind;
-use crate::settings::{EVERY_GROUP, Environment, Group, Places, Reader, misspelled, secrets};
+use crate::mail::{Kind, Origin};
+use crate::settings::{Database, EVERY_GROUP, Environment, Group, Places, Reader, misspelled, secrets};
 use logging::Verbosity;
 
 /// Contract: a stopped tool is gone within ten seconds.
 const TIME_TO_CLEAN_UP: Duration = Duration::from_secs(9);
+
+/// The names of all tools, as they are called. `container`, which starts them, is not one of them.
+pub const TOOLS: [&str; 6] = ["backup", "cleanup", "restore-test", "notify", "health-check", "restore"];
 
 /// A tool: its name, the name of its log file, and the kind of mail that tells of its failure.
 #[derive(Debug, Clone)]
@@ -114,6 +117,17 @@ impl Context {
     /// The last lines of this run's log, for a mail.
     pub fn log_tail(&self) -> Vec<u8> {
         logging::tail()
+    }
+
+    /// Who speaks in a mail about this run: the tool with its version, and the database as the settings name it.
+    pub fn origin(&self, database: &Database) -> Origin {
+        let tool = format!("{} {}", self.tool, env!("CARGO_PKG_VERSION"));
+        Origin::new(tool, database.name.as_str(), &database.host, self.started)
+    }
+
+    /// What marks an object in the store as written by this run.
+    pub fn mark(&self) -> String {
+        format!("{}-{}", self.started.unix_timestamp_nanos(), std::process::id())
     }
 
     /// The text without any secret of this process.

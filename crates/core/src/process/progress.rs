@@ -29,7 +29,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts to show progress: `words` say what is counted, for example `dumped` and `uploaded`. Where nothing is written, the second is empty.
+    /// Starts to show progress: `words` say what is counted, for example `dumped` and `uploaded`. Where nothing is
+    /// written, the second is empty.
     pub fn start(words: (&'static str, &'static str)) -> Self {
         let bar = logging::bars().filter(|_| std::io::stderr().is_terminal()).map(|bars| {
             let style = ProgressStyle::with_template("{spinner} {msg}  [{elapsed_precise}]");

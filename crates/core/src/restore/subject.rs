@@ -12,7 +12,7 @@ use super::{Input, ReadError, read};
 use crate::figures;
 use crate::footer::{DumpFacts, Footer};
 use crate::gzip::locator;
-use crate::key::{BackupId, DatabaseName, Layout, Tier};
+use crate::key::{BackupId, DatabaseName, Layout, Tier, key_time};
 use crate::process::Progress;
 use crate::store::{Found, Source, Store, StoreError, Wanted};
 
@@ -96,7 +96,7 @@ impl Subject {
         }
     }
 
-    /// A backup of this database, under a key that says when it was taken.
+    /// What its key says, if it is one of the backups of this database, and not the copy that a restore test made.
     pub fn of_ours(&self) -> Option<BackupId> {
         self.id.filter(|id| id.tier != Tier::RecoveryTests)
     }
@@ -135,13 +135,12 @@ impl Subject {
         if footer.database != database.as_str() {
             return Err(IdentityError::Database { key: database.clone(), footer: footer.database.clone() });
         }
-        let started = footer.started;
-        let whole = started.replace_nanosecond(0).unwrap_or(started);
-        let taken = PrimitiveDateTime::new(whole.date(), whole.time());
+        let taken = key_time(footer.started);
         if taken == id.taken {
             return Ok(());
         }
-        let [key, itself] = [id.taken, taken].map(|taken| figures::instant(taken.assume_offset(started.offset())));
+        let [key, itself] =
+            [id.taken, taken].map(|taken| figures::instant(taken.assume_offset(footer.started.offset())));
         Err(IdentityError::Instant { key, itself })
     }
 }

@@ -22,7 +22,7 @@ pub struct Setting {
 /// The blocks that settings are shown in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
-    /// Whether, under which user.
+    /// Whether backups are made, as which user, in which time zone.
     General,
     /// The database to back up.
     Database,

@@ -96,7 +96,8 @@ impl Environment {
         self.0.remove(OsStr::new(name))
     }
 
-    /// Removes empty variables whose names start so, for libraries that do not take empty as unset. Says whether there were any.
+    /// Removes empty variables whose names start so, for libraries that do not take empty as unset. Says whether there
+    /// were any.
     pub fn drop_empty(&mut self, prefix: &str) -> bool {
         let before = self.0.len();
         self.0.retain(|name, value| !value.is_empty() || !name.to_string_lossy().starts_with(prefix));

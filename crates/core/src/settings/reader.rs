@@ -198,8 +198,8 @@ impl<'e> Reader<'e> {
     }
 }
 
-/// What Kubernetes, and Docker's old links, set by themselves where a service is called `db`: `DB_PORT=tcp://10.0.0.1:5432`. Nobody
-/// meant it as a setting.
+/// What Kubernetes, and Docker's old links, set by themselves where a service is called `db`:
+/// `DB_PORT=tcp://10.0.0.1:5432`. Nobody meant it as a setting.
 fn is_link(name: &str, value: &OsStr) -> bool {
     let value = value.as_bytes();
     name.ends_with("_PORT") && [&b"tcp://"[..], b"udp://", b"sctp://"].iter().any(|scheme| value.starts_with(scheme))

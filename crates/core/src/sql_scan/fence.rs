@@ -1,8 +1,9 @@
 //! Which statements a dump may hold where it is restored: those that `pg_dump` writes, and no others.
 //!
-//! It is a list of what is allowed, so that what nobody thought of is refused. It says what a statement *is*; what a function that
-//! the dump itself defines does once something calls it, nobody can tell from outside. That is why a restore test runs
-//! sealed ([`Confinement`](crate::child::Confinement)), and why a backup of unknown origin belongs on no live server.
+//! It is a list of what is allowed, so that what nobody thought of is refused. It says what a statement *is*; what a
+//! function that the dump itself defines does once something calls it, nobody can tell from outside. That is why a
+//! restore test runs sealed ([`Confinement`](crate::child::Confinement)), and why a backup of unknown origin belongs on
+//! no live server.
 
 use super::statement::{Kind, Token, Tokens};
 
@@ -51,8 +52,8 @@ const OBJECTS: [&str; 40] = [
     "view",
 ];
 
-/// Settings that say who acts, what is loaded, or how the rest is read. A newer `pg_dump` makes settings that nobody knows today,
-/// and a backup must not be refused for one: all others pass.
+/// Settings that say who acts, what is loaded, or how the rest is read. A newer `pg_dump` makes settings that nobody
+/// knows today, and a backup must not be refused for one: all others pass.
 const UNWANTED_SETTINGS: [&str; 8] = [
     "allow_system_table_mods",
     "backslash_quote",
@@ -64,8 +65,8 @@ const UNWANTED_SETTINGS: [&str; 8] = [
     "session_preload_libraries",
 ];
 
-/// Encodings that a server can have, as PostgreSQL writes them. A character of none of them holds a byte that is a backslash or a
-/// quote.
+/// Encodings that a server can have, as PostgreSQL writes them. A character of none of them holds a byte that is a
+/// backslash or a quote.
 const ENCODINGS: [&str; 35] = [
     "EUC_CN",
     "EUC_JIS_2004",

@@ -3,9 +3,9 @@
 //! Follows `psqlscan.l` of PostgreSQL: nested block comments, dollar quotes with any tag, `E''` strings, plain strings
 //! under `standard_conforming_strings = off`, semicolons inside parentheses and inside `BEGIN ATOMIC … END` of a function.
 //!
-//! A strict lexer reads only what `pg_dump` writes. Where `psql`, which reads line by line, could see another beginning or end than
-//! is seen here, it does not follow `psql` into its last corner: it takes it for odd, and whoever reads a dump in order to restore it
-//! stops there.
+//! A strict lexer reads only what `pg_dump` writes. Where `psql`, which reads line by line, could see another beginning
+//! or end than is seen here, it does not follow `psql` into its last corner: it takes it for odd, and whoever reads a
+//! dump in order to restore it stops there.
 //!
 //! It reads bytes, not characters. That is right for every encoding that a server can have, because in those no byte of a
 //! multibyte character is below 0x80. The encodings where one can be a backslash (SJIS, BIG5, GBK, UHC, JOHAB, GB18030,
@@ -372,7 +372,8 @@ impl Lexer {
     }
 }
 
-/// Whether `psql` may have a variable of this name, all of which are in capitals, and `pg_dump` does not mean something else by it.
+/// Whether `psql` may have a variable of this name, all of which are in capitals, and `pg_dump` does not mean something
+/// else by it.
 fn is_psql_variable(name: &[u8]) -> bool {
     let name = name.split(|byte| *byte == b'$').next().unwrap_or_default();
     let written: [&[u8]; 9] =

@@ -1,7 +1,7 @@
 //! The roles that a statement names.
 //!
-//! It may name one too many (a column called `from` in a REVOKE, say) and never one too few: the caller intersects them with the
-//! roles of the server.
+//! It may name one too many (a column called `from` in a REVOKE, say) and never one too few: the caller intersects them
+//! with the roles of the server.
 
 use super::statement::{Kind, Token, Tokens};
 

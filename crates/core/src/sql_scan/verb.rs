@@ -1,4 +1,4 @@
-//! What kind of statement this is, and the parts of it that the facts need.
+//! What kind of statement this is, and what the facts need of statements and of the comments above them.
 
 use super::statement::{Kind, Statement, Token, Tokens};
 use crate::footer::{Digest, ObjectName, escape};
@@ -66,8 +66,8 @@ pub(super) fn created_extension(tokens: Tokens<'_>) -> Option<Vec<u8>> {
 
 /// The digest of a definition.
 ///
-/// The roles of a policy are sorted first: `pg_dump` lists them in the order in which they lie in the server's catalogue, and so
-/// in another order on a server where they were made in another order.
+/// The roles of a policy are sorted first: `pg_dump` lists them in the order in which they lie in the server's
+/// catalogue, and so in another order on a server where they were made in another order.
 pub(super) fn definition_digest(statement: &Statement) -> Digest {
     let tokens = statement.tokens();
     if statement.is_cut() || !tokens.begin_with(&["create", "policy"]) {

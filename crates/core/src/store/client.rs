@@ -79,8 +79,9 @@ impl Store {
         let client = http_client();
         // Keys from a role come by HTTP too, and by the same way.
         loader = loader.http_client(client.clone());
-        // The SDK's own budget of retries protects a service from thousands of clients. Here are a few requests at a time, and a
-        // night-long upload to a store that throttles now and then would use it up, and fail with tries left.
+        // The SDK's own budget of retries protects a service from thousands of clients. Here are a few requests at a
+        // time, and a night-long upload to a store that throttles now and then would use it up, and fail with tries
+        // left.
         let budget = RetryPartition::custom("backup").token_bucket(TokenBucket::unlimited()).build();
         let config = aws_sdk_s3::config::Builder::from(&loader.load().await)
             .force_path_style(settings.path_style)
@@ -133,8 +134,8 @@ impl Store {
     }
 }
 
-/// Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, as other programs do: the SDK's own client
-/// would ignore them. The certificates that are trusted are the system's, or those of `SSL_CERT_FILE`.
+/// Through the proxy that `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` name, as other programs do: the SDK's
+/// own client would ignore them. The certificates that are trusted are the system's, or those of `SSL_CERT_FILE`.
 fn http_client() -> SharedHttpClient {
     aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder();

@@ -17,7 +17,7 @@ const BATCH: usize = 1000;
 /// The most objects that are being deleted at any moment.
 pub const DELETED_AT_ONCE: u64 = BATCH as u64;
 
-/// What it takes.
+/// The permission that deleting takes.
 const PERMISSION: &str = "s3:DeleteObject on the prefix";
 
 /// Objects that are deleted at the same time, where the store knows no batches.

@@ -1,7 +1,8 @@
 //! How large the parts of an upload are: uniform, and chosen before the first one.
 //!
-//! S3 takes at most 10,000 parts per upload, some stores 1,000 (`S3_MAX_PARTS`), each of 5 MiB to 5 GiB but the last. Some stores refuse parts of unequal
-//! length, so the size cannot grow on the way; it is chosen so that twice the size of the database would fit.
+//! S3 takes at most 10,000 parts per upload, some stores 1,000 (`S3_MAX_PARTS`), each of 5 MiB to 5 GiB but the last.
+//! Some stores refuse parts of unequal length, so the size cannot grow on the way; it is chosen so that twice the size
+//! of the database would fit.
 
 const MIB: u64 = 1 << 20;
 
@@ -25,7 +26,7 @@ impl PartSize {
     pub fn for_database(bytes: u64, at_most: u32) -> Self {
         let needed = bytes.saturating_mul(2).div_ceil(u64::from(at_most));
         let bytes = needed.next_multiple_of(MIB).clamp(Self::SMALLEST, Self::LARGEST);
-        // Large parts fill a line by themselves, and more of them would cost memory.
+        // Two large parts are enough to keep the network busy, and more of them would cost memory.
         Self { bytes: bytes as usize, at_once: if bytes > 16 * MIB { 2 } else { 3 }, at_most }
     }
 }

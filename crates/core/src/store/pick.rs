@@ -92,7 +92,7 @@ impl Store {
 
     async fn newest(&self, layout: &Layout, fits: impl Fn(BackupId) -> bool) -> Result<Found, StoreError> {
         let mut all = Vec::new();
-        for tier in [Tier::Daily, Tier::Weekly, Tier::Monthly] {
+        for tier in Tier::OF_BACKUPS {
             all.extend(self.backups(layout, tier).await?);
         }
         let count = all.len();

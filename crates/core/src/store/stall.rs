@@ -1,8 +1,8 @@
-//! Every byte that moves buys time: the limit on silence.
+//! The limit on silence: a request may take as long as it likes, as long as bytes move.
 //!
-//! A fixed limit per request would either end slow uploads that move, or leave dead ones waiting for as long as the slowest
-//! legal one. So the limit is on silence: nothing sent, nothing received. What the SDK has for this looks only at bodies that it
-//! reads piece by piece, which a part held in memory is not, and not at the wait for the answer.
+//! A fixed limit per request would either end slow uploads that move, or leave dead ones waiting for as long as the
+//! slowest legal one. So the limit is on silence: nothing sent, nothing received. What the SDK has for this looks only
+//! at bodies that it reads piece by piece, which a part held in memory is not, and not at the wait for the answer.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -72,7 +72,8 @@ impl Upload {
         self.bytes
     }
 
-    /// Takes the next bytes, and waits while too many parts are under way. A part that failed, even after all its tries, ends it with the next bytes.
+    /// Takes the next bytes, and waits while too many parts are under way. A part that failed, even after all its
+    /// tries, ends it with the next bytes.
     pub async fn write(&mut self, mut bytes: &[u8], ledger: &impl Ledger) -> Result<(), StoreError> {
         if let Some(multipart) = &mut self.multipart {
             multipart.check()?;

@@ -12,15 +12,15 @@ use backup_core::journal::{Journal, LastRun};
 use backup_core::process::{Killed, killed, now};
 use time::OffsetDateTime;
 
+use super::disk::write_in;
 use super::since;
-use super::space::write_in;
 use crate::finding::{Advice, Finding, Name, Remark};
 
 /// The names that cron daemons go by.
 const DAEMONS: [&str; 4] = ["cron", "crond", "busybox-cron", "supercronic"];
 
-/// A crontab that holds one of these starts our jobs.
-const TOOLS: [&str; 4] = ["backup", "cleanup", "restore-test", "health-check"];
+/// The tools that cron starts. A crontab that names one of them starts our jobs.
+const JOBS: [&str; 4] = ["backup", "cleanup", "restore-test", "health-check"];
 
 /// The health check runs every hour; it may take a minute, and the clock may jump by an hour.
 const HOURLY_MEANS: Duration = Duration::from_mins(130);
@@ -67,8 +67,8 @@ pub(crate) fn look(crontab: &Path, journal: &Journal, state: &Path) -> Facts {
     }
 }
 
-/// Whether jobs of ours are started by it. One that is there and cannot be read, or a link that leads nowhere, is taken for ours:
-/// better a needless question than a silent night.
+/// Whether jobs of ours are started by it. One that is there and cannot be read, or a link that leads nowhere, is taken
+/// for ours: better a needless question than a silent night.
 fn is_ours(crontab: &Path) -> bool {
     match fs::read_to_string(crontab) {
         Ok(text) => starts_our_jobs(&text),
@@ -80,7 +80,7 @@ fn is_ours(crontab: &Path) -> bool {
 fn starts_our_jobs(crontab: &str) -> bool {
     let lines = crontab.lines().filter(|line| !line.trim_start().starts_with('#'));
     let mut words = lines.flat_map(str::split_whitespace);
-    words.any(|word| TOOLS.iter().any(|tool| word.rsplit('/').next() == Some(tool)))
+    words.any(|word| JOBS.iter().any(|job| word.rsplit('/').next() == Some(job)))
 }
 
 /// The cron daemon that has run the longest.

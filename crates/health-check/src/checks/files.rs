@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use backup_core::figures;
+use backup_core::process::Lock;
 use backup_core::settings::Places;
 
 use crate::figure;
@@ -37,7 +38,7 @@ pub(crate) fn look_at_logs(places: &Places) -> LogFacts {
 /// Looks at the scratch files. A network disk may hang: this blocks.
 pub(crate) fn look_at_temp(places: &Places) -> TempFacts {
     let in_use = || {
-        let lock = File::open(places.state.join("restore-test.lock")).ok()?;
+        let lock = File::open(Lock::path(&places.state, "restore-test")).ok()?;
         // Let go of at once; a test that starts in this instant is tried again by hand, or a month later.
         matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)).then_some(())
     };
@@ -74,8 +75,8 @@ impl Files {
     }
 
     fn words(&self) -> String {
-        let files = if self.count == 1 { "file" } else { "files" };
-        format!("{} {files} in {}, {}", figures::count(self.count), self.folder.display(), figures::size(self.bytes))
+        let files = figures::counted(self.count, "file");
+        format!("{files} in {}, {}", self.folder.display(), figures::size(self.bytes))
     }
 
     fn largest_words(&self) -> String {

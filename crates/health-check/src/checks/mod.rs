@@ -2,27 +2,23 @@
 
 use std::time::Duration;
 
+use backup_core::key::local_time;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 pub(crate) mod cron;
 pub(crate) mod database;
+pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod notifications;
 pub(crate) mod recent_backup;
 pub(crate) mod restore_test;
 pub(crate) mod settings;
-pub(crate) mod space;
 pub(crate) mod storage;
 pub(crate) mod tools;
 
-/// The instant as keys spell it: local time.
-fn local(instant: OffsetDateTime) -> PrimitiveDateTime {
-    PrimitiveDateTime::new(instant.date(), instant.time())
-}
-
 /// How long ago a key's instant was. What is yet to come is no time ago.
 fn age(taken: PrimitiveDateTime, now: OffsetDateTime) -> Duration {
-    Duration::try_from(local(now) - taken).unwrap_or_default()
+    Duration::try_from(local_time(now) - taken).unwrap_or_default()
 }
 
 /// How long ago something was. What is yet to come is no time ago.

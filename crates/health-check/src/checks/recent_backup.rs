@@ -10,12 +10,12 @@ use std::time::Duration;
 use backup_core::figures;
 use backup_core::footer::Footer;
 use backup_core::journal::{Journal, LastBackup, LastRun};
-use backup_core::key::{BackupId, Layout, Tier};
+use backup_core::key::{BackupId, Layout, Tier, key_time, local_time};
 use backup_core::process::{Killed, killed, now};
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::{age, local, since};
+use super::{age, since};
 use crate::figure;
 use crate::finding::{Advice, Finding, Name, Remark};
 
@@ -65,7 +65,7 @@ pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal, stat
     let now = now();
     let last: Option<LastBackup> =
         journal.read(LastBackup::ENTRY).filter(|last: &LastBackup| last.is_of(layout, &store.address("")));
-    let stored = look_in_store(store, layout, last.as_ref(), local(now)).await;
+    let stored = look_in_store(store, layout, last.as_ref(), local_time(now)).await;
     Facts { stored, last, run: journal.read("backup"), killed: killed(state, "backup"), now }
 }
 
@@ -200,7 +200,7 @@ fn of_contents(newest: &Backup, before: Option<&Backup>) -> Vec<Remark> {
 fn of_killed(killed: &Killed, newest: Option<&Backup>) -> Option<Remark> {
     let at = figures::instant(killed.started);
     let why = "The machine went down, or had no memory left (see `dmesg` on the host), or somebody killed it.";
-    let stands = newest.is_some_and(|newest| newest.taken + time::Duration::seconds(1) > local(killed.started));
+    let stands = newest.is_some_and(|newest| newest.taken >= key_time(killed.started));
     match (stands, killed.is_last) {
         (true, false) => None,
         (true, true) => Some(Remark::warning(
@@ -219,9 +219,8 @@ fn of_run(run: &LastRun, newest: Option<&Backup>) -> Option<Remark> {
     if run.exit_code == 0 {
         return None;
     }
-    let started = local(run.started);
     let at = figures::instant(run.started);
-    let made = newest.is_some_and(|newest| newest.taken + time::Duration::seconds(1) > started);
+    let made = newest.is_some_and(|newest| newest.taken >= key_time(run.started));
     let fact = match (&run.error, made) {
         (Some(error), false) => format!("the last run, on {at}, made no backup: {error}"),
         (None, false) => format!("the last run, on {at}, ended with exit code {}", run.exit_code),

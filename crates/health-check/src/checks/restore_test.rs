@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::{Journal, LastRun, TestRecord};
-use backup_core::key::{Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::key::{Claim, Layout, Outcome, RecordId, Tier, key_time};
 use backup_core::process::{Killed, killed, now};
 use backup_core::store::{Object, Store, StoreError};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-use super::{age, local};
+use super::age;
 use crate::figure;
 use crate::finding::{Advice, Finding, Name, Remark};
 
@@ -21,9 +21,6 @@ const OVERDUE_AFTER: Duration = Duration::from_hours(24 * 35);
 
 /// Two of them in a row were missed.
 const STOPPED_AFTER: Duration = Duration::from_hours(24 * 65);
-
-/// The largest record that is read.
-const LARGEST_RECORD: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Facts {
@@ -62,7 +59,7 @@ async fn look_in_store(store: &Store, layout: &Layout) -> Result<Tests, StoreErr
         })
         .await?;
     let Some((id, object)) = last else { return Ok(Tests::default()) };
-    let document = store.read_range(&object.key, 0, object.bytes.min(LARGEST_RECORD)).await;
+    let document = store.read_range(&object.key, 0, object.bytes.min(TestRecord::LARGEST)).await;
     let document = document.inspect_err(|error| log::debug!("{error}")).ok();
     Ok(Tests { last: Some((id, document.and_then(|document| TestRecord::parse(&document).ok()))), passed })
 }
@@ -135,7 +132,7 @@ fn of_age(passed: Option<Duration>) -> Option<Remark> {
 
 /// A test that was killed: what a later one found is told in its place.
 fn of_killed(killed: &Killed, last: Option<RecordId>) -> Option<Remark> {
-    let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > local(killed.started));
+    let recorded = last.is_some_and(|last| last.tested >= key_time(killed.started));
     (killed.is_last && !recorded).then(|| {
         let at = figures::instant(killed.started);
         Remark::warning(
@@ -147,8 +144,7 @@ fn of_killed(killed: &Killed, last: Option<RecordId>) -> Option<Remark> {
 
 /// A run that came to no record: it could not reach the store.
 fn of_run(run: &LastRun, last: Option<RecordId>) -> Option<Remark> {
-    let started = local(run.started);
-    let recorded = last.is_some_and(|last| last.tested + time::Duration::seconds(1) > started);
+    let recorded = last.is_some_and(|last| last.tested >= key_time(run.started));
     if run.exit_code == 0 || recorded {
         return None;
     }

@@ -4,12 +4,10 @@ use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use backup_core::postgres::{PostgresError, Program, Programs, ScratchError, Version, mended_psql};
+use backup_core::process::TOOLS;
 use nix::unistd::{AccessFlags, access};
 
 use crate::finding::{Finding, Name, Remark};
-
-/// What a complete installation has.
-const TOOLS: [&str; 6] = ["backup", "cleanup", "restore-test", "notify", "health-check", "restore"];
 
 /// What `backup` needs. A restore test needs a server of the same version too.
 const CLIENT: [&str; 2] = ["pg_dump", "psql"];

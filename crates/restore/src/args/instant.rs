@@ -1,5 +1,6 @@
 //! An instant as people write it.
 
+use backup_core::key::local_time;
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Date, PrimitiveDateTime, Time, UtcOffset};
@@ -31,9 +32,8 @@ fn read_at(text: &str, zone: impl Fn(PrimitiveDateTime) -> UtcOffset) -> Result<
         None => written,
         Some(offset) => {
             let utc = written.assume_offset(offset).to_offset(UtcOffset::UTC);
-            let utc = PrimitiveDateTime::new(utc.date(), utc.time());
-            let local = utc.assume_utc().to_offset(zone(utc));
-            PrimitiveDateTime::new(local.date(), local.time())
+            let utc = local_time(utc);
+            local_time(utc.assume_utc().to_offset(zone(utc)))
         }
     })
 }

@@ -8,8 +8,9 @@ mod name;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use backup_core::files::folder_of;
 use bytes::{Bytes, BytesMut};
 use nix::sys::statvfs::statvfs;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
@@ -146,10 +147,6 @@ impl Target {
             log::warn!("cannot remove {}: {error}", self.part.display());
         }
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

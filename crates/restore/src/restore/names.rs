@@ -29,7 +29,7 @@ impl Names {
         let stamp = at.format(form).unwrap_or_default();
         let named = |word: &str| {
             let tail = format!("_{word}_{stamp}");
-            // A shorter name with plain letters behind it is a name where the whole one was.
+            // The name of the target is a valid one, and stays so when it is cut and gets plain letters behind it.
             format!("{}{tail}", stem(target.as_str(), tail.len()))
                 .parse()
                 .unwrap_or_else(|error| unreachable!("{error}"))

@@ -14,8 +14,8 @@ pub(super) fn to_create(footer: Option<&Footer>, has: impl Fn(&str) -> bool) -> 
     (wanted.iter().map(|role| role.name.clone()).collect(), creates.chain(grants).cloned().collect())
 }
 
-/// Whether it is a single statement, and nothing that `psql` itself obeys: whoever can write to the store can write a footer, and
-/// it is not scanned as the dump is.
+/// Whether it is a single statement, and nothing that `psql` itself obeys: whoever can write to the store can write a
+/// footer, and it is not scanned as the dump is.
 fn is_one_statement(text: &str) -> bool {
     let Some(body) = text.strip_suffix(';') else { return false };
     let (mut quote, mut before) = (None, ' ');

@@ -50,7 +50,7 @@ pub(super) struct Target {
 
 impl Server {
     pub(super) async fn ask(settings: &Database) -> Result<Self, PostgresError> {
-        // A name of letters is a name.
+        // The constant is a valid name.
         let name: DatabaseName = MAINTENANCE.parse().unwrap_or_else(|error| unreachable!("{error}"));
         let client = Client::new(Database { name, ..settings.clone() }).await?;
         let facts = client.ask_server().await?;
@@ -122,8 +122,8 @@ impl Server {
         dropped.is_ok()
     }
 
-    /// Gives the restored database its name, and before that what it is to be beside its contents. What the server refuses of that is
-    /// said and given back: it is no reason to be without the data.
+    /// Gives the restored database its name, and before that what it is to be beside its contents. What the server
+    /// refuses of that is said and given back: it is no reason to be without the data.
     pub(super) async fn name(&self, names: &Names, properties: &Properties) -> Result<Vec<String>, Error> {
         let Names { target, fresh, .. } = names;
         let mut refused = Vec::new();
@@ -154,8 +154,8 @@ impl Server {
         if let Some(owner) = owner {
             properties.owner.clone_from(owner);
         }
-        // All statements of one command are one transaction. The first rename locks the name: whoever connects meanwhile waits, and
-        // then finds the restored database.
+        // All statements of one command are one transaction. The first rename locks the name: whoever connects
+        // meanwhile waits, and then finds the restored database.
         let statements =
             [rename(target, before), properties.statements(fresh.as_str()).join("\n"), rename(fresh, target)];
         match self.client.query(&statements.join("\n"), STATEMENT).await {

@@ -1,4 +1,4 @@
-//! What TLS trusts: the system's certificates, and those of `MAIL_SMTP_CA_FILE`.
+//! TLS to the mail server. It trusts the system's certificates, and those of `MAIL_SMTP_CA_FILE`.
 
 use std::path::Path;
 use std::sync::Arc;

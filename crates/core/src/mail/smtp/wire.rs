@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::{SmtpError, Stage};
+use crate::mail::clean;
 
 /// RFC 5321, section 4.5.3.1.5: a reply line is at most 512 bytes. Servers write longer ones; none writes this much.
 const REPLY_BYTES: u64 = 64 * 1024;
@@ -89,7 +90,7 @@ async fn read_reply(reader: &mut BufReader<&mut TcpStream>, stage: Stage) -> Res
     let text = response.message().collect::<Vec<_>>().join(" ");
     Err(SmtpError::Refused {
         stage,
-        reply: super::super::clean::line(&format!("{} {text}", response.code()), 300),
+        reply: clean::line(&format!("{} {text}", response.code()), 300),
         permanent: reply.first() == Some(&b'5'),
     })
 }

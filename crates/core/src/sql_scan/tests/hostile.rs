@@ -1,5 +1,5 @@
-//! The fence: what somebody who can write to the store would put into a dump, so that `psql` or the server does something else than
-//! the scanner has seen.
+//! The fence: what somebody who can write to the store would put into a dump, so that `psql` or the server does
+//! something else than the scanner has seen.
 
 use super::*;
 

@@ -30,7 +30,7 @@ fn by_link(from: &Path, to: &Path) -> io::Result<()> {
 fn by_claim(from: &Path, to: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).open(to)?;
     fs::rename(from, to).inspect_err(|_| {
-        // Better no file than an empty one; if it stays, it says of itself that it is none.
+        // Better no file than an empty one. Where this fails too, at least everybody sees that an empty file is no backup.
         let _ = fs::remove_file(to);
     })
 }
