@@ -62,19 +62,25 @@ fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
     }
     let expected = Expected::of(&schedule, args.late_after);
     let follow = places.map(|places| Follow::from_now(&places.logs));
-    // What our children leave behind becomes ours, to be found when the container ends.
-    nix::sys::prctl::set_child_subreaper(true).map_err(|error| Error::System {
-        attempt: "take over the processes that jobs leave behind",
-        source: error.into(),
-    })?;
+    // tini is the first process, and we are its only child: nobody else's processes are here.
+    let scope =
+        if getpid() == Pid::from_raw(1) || getppid() == Pid::from_raw(1) { Scope::All } else { Scope::Descendants };
+    // What our children leave behind becomes ours, to be found when the container ends. An emulator of another machine's programs
+    // knows no such call; in a container it is found all the same.
+    match nix::sys::prctl::set_child_subreaper(true) {
+        Err(error) if scope == Scope::Descendants => {
+            return Err(Error::System {
+                attempt: "take over the processes that jobs leave behind",
+                source: error.into(),
+            });
+        }
+        _ => {}
+    }
     let cron = start_cron(&environment)?;
     if !args.no_catch_up {
         start_catch_up(run_folder)?;
     }
     say(Level::Info, "started");
-    // tini is the first process, and we are its only child: nobody else's processes are here.
-    let scope =
-        if getpid() == Pid::from_raw(1) || getppid() == Pid::from_raw(1) { Scope::All } else { Scope::Descendants };
     let schedule = OnDisk { path: args.crontab.clone(), text: schedule.text };
     Watch { cron, run, schedule, expected, follow, scope, silent: None }.run()
 }
