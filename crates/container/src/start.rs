@@ -67,14 +67,10 @@ fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
         if getpid() == Pid::from_raw(1) || getppid() == Pid::from_raw(1) { Scope::All } else { Scope::Descendants };
     // What our children leave behind becomes ours, to be found when the container ends. An emulator of another machine's programs
     // knows no such call; in a container it is found all the same.
-    match nix::sys::prctl::set_child_subreaper(true) {
-        Err(error) if scope == Scope::Descendants => {
-            return Err(Error::System {
-                attempt: "take over the processes that jobs leave behind",
-                source: error.into(),
-            });
-        }
-        _ => {}
+    if let Err(error) = nix::sys::prctl::set_child_subreaper(true)
+        && scope == Scope::Descendants
+    {
+        return Err(Error::System { attempt: "take over the processes that jobs leave behind", source: error.into() });
     }
     let cron = start_cron(&environment)?;
     if !args.no_catch_up {

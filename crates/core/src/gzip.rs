@@ -101,16 +101,6 @@ mod tests {
         assert_eq!(output.stdout, blocks.concat());
     }
 
-    #[test]
-    fn a_locator_reads_back_and_nothing_else_is_taken_for_one() {
-        for bytes in [0, 1, u64::MAX] {
-            let end = [b"anything".as_slice(), &locator::write(bytes)].concat();
-            assert_eq!(locator::read(&end), Some(bytes));
-            assert_eq!(locator::read(&end[..end.len() - 1]), None);
-        }
-        assert_eq!(locator::read(b""), None);
-    }
-
     #[tokio::test]
     async fn every_level_that_settings_admit_works() {
         for level in 1..=12 {

@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use backup_core::footer::{Digest, DumpFacts, TableFacts};
+use backup_core::footer::{Digest, DumpFacts, TableFacts, literal};
 use backup_core::gzip;
 use backup_core::postgres::{DumpStream, PostgresError, Scratch};
 use backup_core::restore::{Whole, redump};
@@ -122,7 +122,7 @@ async fn asked(scratch: &Scratch, sql: &str) -> Result<String, PostgresError> {
 /// Changes one value of one row: the first column that lets it. Triggers and foreign keys are off; other constraints may
 /// refuse, and a table where all columns do loses the row.
 fn change_of_a_row(table: &str) -> String {
-    let literal = format!("'{}'", table.replace('\'', "''"));
+    let literal = literal(table);
     format!(
         r"SET session_replication_role = replica; SET standard_conforming_strings = on;
 DO $drill$

@@ -118,12 +118,6 @@ impl Run<'_> {
         if whole.footer.is_none() {
             return Ok(Verdict::Unproven);
         }
-        if whole.facts.tables.is_empty() && whole.facts.large_objects.count == 0 {
-            return Err(Verdict::inconclusive(
-                "the backup restores, but holds no table: there is nothing to prove",
-                "Look into the database that is backed up: is it the right one (DB_HOST, DB_NAME), and where are its tables?",
-            ));
-        }
 
         let restored = redump(DumpStream::start(scratch.client())?, &whole.facts).await?;
         let Comparison { differences, respelled } = whole.facts.compare(&restored);
@@ -135,6 +129,12 @@ impl Run<'_> {
             let what = format!("what was restored is not what was dumped: {first}{more}");
             let differences = differences.iter().take(TOLD).map(ToString::to_string).collect();
             return Err(Verdict::Failed { what, differences });
+        }
+        if whole.facts.tables.is_empty() && whole.facts.large_objects.count == 0 {
+            return Err(Verdict::inconclusive(
+                "the backup restores, but holds no table: there is nothing to prove",
+                "Look into the database that is backed up: is it the right one (DB_HOST, DB_NAME), and where are its tables?",
+            ));
         }
         log::info!(
             "every row of {} tables equals the original: {} rows",

@@ -49,6 +49,21 @@ fn a_file_that_is_there_stays_as_it_is() {
 }
 
 #[test]
+fn a_file_that_comes_in_the_way_during_the_dump_stays_as_it_is() {
+    let sandbox = shop();
+    let file = sandbox.home().join("shop.sql.gz");
+    let real = "exec @REAL@ \"$@\"";
+    sandbox.shim(
+        "pg_dump",
+        &format!("#!/bin/sh\ncase $1 in --version) ;; *) echo precious >'{}';; esac\n{real}\n", file.display()),
+    );
+    let outcome = sandbox.command("backup").arg("-o").arg(&file).run().exits(1);
+    outcome.prints_nothing().says(&format!("cannot write {}: ", file.display())).says("exists");
+    assert_eq!(fs::read(file).unwrap(), b"precious\n");
+    sandbox.assert_no_litter();
+}
+
+#[test]
 fn a_dump_that_fails_leaves_no_file() {
     let sandbox = shop();
     let folder = sandbox.home().join("out");

@@ -109,6 +109,20 @@ fn what_did_not_arrive_in_the_database_is_named() {
     }
 }
 
+/// Nothing to prove is said of what equals the backup only.
+#[test]
+fn what_did_not_arrive_in_a_database_without_tables_is_named() {
+    let database = acceptance::postgres::Cluster::shared().create_database();
+    database.sql("CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    let sandbox = Backup::of(&database).stored();
+    sandbox.shim(
+        "psql",
+        "#!/bin/sh\ncase \"$*\" in *--file=-*) sed -e '/^CREATE FUNCTION/,/;$/d;/^ALTER FUNCTION/d' | @REAL@ \"$@\";; \
+         *) exec @REAL@ \"$@\";; esac\n",
+    );
+    ends(&sandbox, 1, "failed", "FUNCTION public.one() is missing");
+}
+
 #[test]
 fn a_file_that_is_cut_anywhere_is_never_called_good() {
     let bytes = &shop().bytes;

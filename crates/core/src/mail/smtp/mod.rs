@@ -53,3 +53,16 @@ pub struct Passed {
 
 /// Whoever wants to hear of each step as it passes.
 pub(in crate::mail) type Listener<'a> = &'a mut (dyn FnMut(Passed) + Send);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_mail_gets_time_by_its_size_but_no_more_than_is_left() {
+        let patience = Patience { step: Duration::from_secs(15), until: Instant::now() + Duration::from_secs(50) };
+        assert_eq!(patience.for_bytes(0).step, Duration::from_secs(15));
+        let attached = patience.for_bytes(1_250_000);
+        assert_eq!((attached.step, attached.until), (Duration::from_secs(25), patience.until));
+    }
+}

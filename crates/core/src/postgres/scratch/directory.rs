@@ -17,8 +17,9 @@ const PREFIX: &str = "scratch-";
 /// Locked as long as its run lives.
 const LOCK: &str = "lock";
 
-/// How long a directory is removed again and again, while the last processes of a server that was killed still write to it.
-const TIME_TO_REMOVE: Duration = Duration::from_secs(10);
+/// How long a directory is removed again and again, while the last processes of a server that was killed still write to it. A run that
+/// is told to end has ten seconds for everything.
+const TIME_TO_REMOVE: Duration = Duration::from_secs(5);
 
 /// A directory of its own, gone when it is dropped.
 #[derive(Debug)]

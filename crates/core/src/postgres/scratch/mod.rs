@@ -23,7 +23,7 @@ pub use programs::Programs;
 
 use super::client::{Client, conninfo, variables};
 use crate::child::{Child, Confinement, Seal};
-use crate::footer::Role;
+use crate::footer::{Role, identifier, literal};
 use crate::key::DatabaseName;
 use crate::settings::Database;
 use directory::Directory;
@@ -153,15 +153,15 @@ impl Scratch {
     ) -> Result<(), ScratchError> {
         let plain = roles.iter().filter(|name| described.iter().all(|role| role.name != **name));
         let creates = described.iter().filter_map(|role| role.statements.first().cloned());
-        let creates = creates.chain(plain.map(|name| format!("CREATE ROLE {};", quoted(name))));
+        let creates = creates.chain(plain.map(|name| format!("CREATE ROLE {};", identifier(name))));
         let grants = described.iter().flat_map(|role| role.statements.iter().skip(1).cloned());
         let statements: Vec<String> = creates.chain(grants).collect();
         for some in statements.chunks(STATEMENTS_AT_ONCE) {
             self.client.query(&some.join("\n"), STATEMENT).await?;
         }
         for (name, number) in tablespaces.iter().zip(1..) {
-            let path = self.directory.add(&format!("tablespace-{number}"))?.display().to_string().replace('\'', "''");
-            self.client.query(&format!("CREATE TABLESPACE {} LOCATION '{path}'", quoted(name)), STATEMENT).await?;
+            let path = literal(&self.directory.add(&format!("tablespace-{number}"))?.display().to_string());
+            self.client.query(&format!("CREATE TABLESPACE {} LOCATION {path}", identifier(name)), STATEMENT).await?;
         }
         Ok(())
     }
@@ -361,8 +361,4 @@ async fn start_server(programs: &Programs, sealed: &Confinement, objects: usize)
 fn is_ready(pid_file: &PathBuf) -> bool {
     let state = fs::read_to_string(pid_file).unwrap_or_default();
     state.lines().nth(7).is_some_and(|line| line.trim() == "ready")
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
