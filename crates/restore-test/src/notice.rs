@@ -229,7 +229,7 @@ fn facts(report: &Report) -> Vec<Fact> {
         let restored = into.map(|version| format!("restored into {version}"));
         facts.push(Fact::new("PostgreSQL", made.chain(restored).collect::<Vec<_>>().join(", ")));
     }
-    facts.extend(report.learned.seal.map(|seal| Fact::new("Scratch server kept", seal.to_string())));
+    facts.extend(report.learned.seal.map(|seal| Fact::new("Scratch server", format!("kept {seal}"))));
     facts.extend(report.written.copy.iter().map(|copy| Fact::new("Copied to", copy)));
     facts
 }

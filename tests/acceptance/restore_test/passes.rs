@@ -21,6 +21,7 @@ fn a_good_backup_is_proven_and_the_certificate_says_all_of_it() {
         &shop().address(),
         "Data as of",
         "Restore took",
+        "Scratch server: kept ",
         "2,901",
         "was flipped, and noticed",
         "docker-compose exec backup restore run s3://shop-backups/db-backups/daily/",
