@@ -10,7 +10,7 @@ use backup_core::store::{Store, StoreError, StoreErrorKind};
 use super::{KEY, block_on, bytes, foreign, local, upload};
 
 /// Bytes that the store is asked for at once.
-const RANGE: usize = 8 << 20;
+const RANGE: usize = 4 << 20;
 
 /// More ranges than are under way at once, and a bit.
 const LARGE: usize = 5 * RANGE + 12_345;
@@ -59,7 +59,8 @@ fn fails_because_of(on: On, fault: Fault) -> StoreError {
     let server = holding(&bytes(LARGE));
     server.fault(on, fault);
     let started = Instant::now();
-    let error = read_after(&server, &[]).expect_err("nothing that is not whole may look whole");
+    let error =
+        read_after(&server, &[]).map(|bytes| bytes.len()).expect_err("nothing that is not whole may look whole");
     assert!(started.elapsed() < Duration::from_mins(1), "{:?}", started.elapsed());
     assert!(error.to_string().starts_with("cannot read s3://"), "{error}");
     error
@@ -163,7 +164,7 @@ fn what_goes_wrong_once_is_asked_for_again() {
 #[test]
 fn a_link_that_breaks_all_the_time_is_read_on_as_long_as_something_comes() {
     // Forty breaks and more, at two tries.
-    let server = arrives_in_spite_of(gets(), &Fault::CutAnswerAfter(1_000_000));
+    let server = arrives_in_spite_of(gets(), &Fault::CutAnswerAfter(500_000));
     assert!(server.requests(&gets()).len() >= 40);
 }
 
@@ -196,18 +197,20 @@ fn wrong_bytes_are_found_at_the_end() {
 
 #[test]
 fn another_range_than_asked_for_is_refused() {
-    let shifted = alter(|answer| {
+    let (asked, sent) = (format!("bytes {RANGE}-"), format!("bytes {}-", RANGE + 1));
+    let another = sent.clone();
+    let shifted = alter(move |answer| {
         for (name, value) in &mut answer.headers {
             if name == "content-range" {
-                *value = value.replace("bytes 8388608-", "bytes 8388609-");
+                *value = value.replace(&asked, &another);
             }
         }
     });
     let error = fails_because_of(range_at(RANGE), shifted);
-    assert!(error.to_string().contains("were asked for, the store sent bytes 8388609-"), "{error}");
+    assert!(error.to_string().contains(&format!("were asked for, the store sent {sent}")), "{error}");
 
     let longer = fails_because_of(range_at(RANGE), alter(|answer| answer.body.push(0)));
-    assert!(longer.to_string().contains("more than the 8388608 bytes"), "{longer}");
+    assert!(longer.to_string().contains(&format!("more than the {RANGE} bytes")), "{longer}");
 }
 
 #[test]

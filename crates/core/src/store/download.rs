@@ -15,9 +15,9 @@ use super::range::Range;
 use super::{Store, StoreError, StoreErrorKind, Stored};
 
 /// Bytes per request. Large enough that the time to the first byte does not count, small enough that a break costs little.
-const RANGE: u64 = 8 << 20;
+const RANGE: u64 = 4 << 20;
 
-/// Ranges that are under way, or have arrived and wait for their turn: 32 MiB at most.
+/// Ranges that are under way, or have arrived and wait for their turn: 16 MiB at most.
 const AHEAD: usize = 4;
 
 /// An object that is to be read.
