@@ -31,10 +31,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
+use crate::sql::{identifier, literal};
+
 pub use compare::{Comparison, Difference};
 pub use facts::{Digest, DumpFacts, LargeObjects, ObjectName, SchemaObject, SequenceFacts, TableFacts};
 pub use lines::LINE_PREFIX;
-pub use properties::{Privilege, Properties, Setting, identifier, literal};
+pub use properties::{Privilege, Properties, Setting};
 pub use spelling::escape;
 
 /// What a backup says of itself.

@@ -5,6 +5,7 @@
 //!
 //! | module | what lives there |
 //! | --- | --- |
+//! | [`sql`] | how SQL writes a name and a text |
 //! | [`key`] | tier, database, instant ↔ key in the store |
 //! | [`figures`] | sizes, counts and durations as people read them |
 //! | [`files`] | files that appear as a whole |
@@ -33,6 +34,7 @@ pub mod postgres;
 pub mod process;
 pub mod restore;
 pub mod settings;
+pub mod sql;
 pub mod sql_scan;
 pub mod store;
 pub mod unfinished;

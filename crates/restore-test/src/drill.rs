@@ -7,10 +7,11 @@
 use std::io::Read;
 use std::time::Duration;
 
-use backup_core::footer::{Digest, DumpFacts, TableFacts, literal};
+use backup_core::footer::{Digest, DumpFacts, TableFacts};
 use backup_core::gzip;
 use backup_core::postgres::{DumpStream, PostgresError, Scratch};
 use backup_core::restore::{Whole, redump};
+use backup_core::sql::literal;
 
 use crate::verdict::Verdict;
 

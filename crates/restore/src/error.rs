@@ -6,12 +6,12 @@ use std::io;
 use std::path::PathBuf;
 
 use backup_core::figures;
-use backup_core::footer::literal;
 use backup_core::key::DatabaseName;
 use backup_core::postgres::PostgresError;
 use backup_core::process::{Cut, Exit, Failure, LockError};
 use backup_core::restore::{IdentityError, ReadError, RedumpError};
 use backup_core::settings::ConfigError;
+use backup_core::sql::literal;
 use backup_core::store::{StoreError, StoreErrorKind};
 
 use crate::restore::{Names, rename};

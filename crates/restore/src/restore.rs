@@ -20,12 +20,13 @@ use std::time::{Duration, Instant};
 
 use backup_core::child::Confinement;
 use backup_core::figures;
-use backup_core::footer::{self, Comparison};
+use backup_core::footer::{Comparison, Footer};
 use backup_core::journal::Journal;
 use backup_core::key::{DatabaseName, key_time};
 use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
+use backup_core::sql::identifier;
 use backup_core::store::Store;
 use serde_json::json;
 use time::PrimitiveDateTime;
@@ -83,7 +84,7 @@ impl Run<'_> {
         let unfinished = Unfinished::new(Journal::new(&self.settings.places.state), &self.settings.database);
         self.bounds.hold(unfinished.remove(&server, &mut seen.databases)).await?;
         for left in names.left_behind(&seen.databases) {
-            let drop = format!("DROP DATABASE {};", footer::identifier(left));
+            let drop = format!("DROP DATABASE {};", identifier(left));
             log::warn!("an earlier restore left the database {left}; when nobody needs it any more: {drop}");
         }
         let missing = self.bounds.hold(server.missing_extensions(&announced.facts.extensions)).await??;
@@ -225,7 +226,7 @@ impl Run<'_> {
 
 /// What may go wrong for want of an update.
 fn warn_of_versions(server: &Server, announced: &Announced) {
-    let theirs = announced.footer.as_ref().and_then(footer::Footer::server_major);
+    let theirs = announced.footer.as_ref().and_then(Footer::server_major);
     if let Some(theirs) = theirs.filter(|major| *major > server.version().major) {
         log::warn!(
             "the backup is of PostgreSQL {theirs}, the server is {}: an older version may not understand all of it",

@@ -131,6 +131,5 @@ proptest! {
         let at_last = scan(&third, chunk, &after).dump;
         assert_same_data(&after, &at_last);
         assert_eq!(after.objects, at_last.objects);
-        assert_eq!(after.schema_digest(), at_last.schema_digest());
     }
 }

@@ -118,17 +118,6 @@ impl DumpFacts {
     pub fn total_rows(&self) -> u64 {
         self.tables.iter().fold(0, |sum, table| sum.saturating_add(table.rows))
     }
-
-    /// One digest over all definitions and their names. Order does not matter.
-    pub fn schema_digest(&self) -> Digest {
-        let mut sum = Digest::default();
-        for object in &self.objects {
-            let ObjectName { kind, schema, name } = &object.name;
-            let line = format!("{kind}\0{schema}\0{name}\0{}", object.digest);
-            sum.add(Digest::of(line.as_bytes()));
-        }
-        sum
-    }
 }
 
 /// The data of one table.

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sql::{identifier, literal};
+
 /// What a database is beside its contents.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -187,17 +189,6 @@ fn names_in(list: &str) -> Vec<String> {
     }
     push(&mut name, was_quoted);
     names
-}
-
-/// As SQL writes a name.
-pub fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// As SQL writes a text, whatever `standard_conforming_strings` says of backslashes.
-pub fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if text.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
 #[cfg(test)]

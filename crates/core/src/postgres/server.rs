@@ -9,8 +9,9 @@ use tokio::io::AsyncReadExt;
 
 use super::{Client, PostgresError, Version};
 use crate::child::Child;
-use crate::footer::{Properties, literal};
+use crate::footer::Properties;
 use crate::key::DatabaseName;
+use crate::sql::literal;
 
 /// How long the server may take to answer, beyond connecting.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -145,6 +146,13 @@ impl Client {
         let question = format!("SELECT {PROPERTIES} FROM pg_catalog.pg_database d WHERE d.datname = {name}");
         let answer = self.query(&question, ANSWER_LIMIT).await?;
         if answer.trim_ascii().is_empty() { Ok(None) } else { understand(&answer).map(Some) }
+    }
+
+    /// Of these extensions, those that are not installed on the server.
+    pub async fn missing_extensions(&self, wanted: &[String]) -> Result<Vec<String>, PostgresError> {
+        let answer = self.query("SELECT name FROM pg_catalog.pg_available_extensions", ANSWER_LIMIT).await?;
+        let available = String::from_utf8_lossy(&answer);
+        Ok(wanted.iter().filter(|name| available.lines().all(|known| known != name.as_str())).cloned().collect())
     }
 
     /// Logs in and asks one question, in SQL. The answer is as `psql` prints it without decoration, in UTF-8.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use backup_core::footer::{Footer, Properties, identifier, literal};
+use backup_core::footer::{Footer, Properties};
 use backup_core::key::DatabaseName;
 use backup_core::postgres::{self, Client, PostgresError};
 use backup_core::settings::Database;
+use backup_core::sql::{identifier, literal};
 use serde::Deserialize;
 
 use super::names::Names;
@@ -88,9 +89,7 @@ impl Server {
 
     /// Of these extensions, those that are not installed on the server.
     pub(super) async fn missing_extensions(&self, wanted: &[String]) -> Result<Vec<String>, PostgresError> {
-        let answer = self.client.query("SELECT name FROM pg_catalog.pg_available_extensions", STATEMENT).await?;
-        let available = String::from_utf8_lossy(&answer);
-        Ok(wanted.iter().filter(|name| available.lines().all(|known| known != name.as_str())).cloned().collect())
+        self.client.missing_extensions(wanted).await
     }
 
     /// Makes an empty database, with the encoding and the locale that the backup's had.

@@ -7,7 +7,6 @@ mod directory;
 mod error;
 mod programs;
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,9 +22,10 @@ pub use programs::Programs;
 
 use super::client::{Client, conninfo, variables};
 use crate::child::{Child, Confinement, Seal};
-use crate::footer::{Role, identifier, literal};
+use crate::footer::Role;
 use crate::key::DatabaseName;
 use crate::settings::Database;
+use crate::sql::{identifier, literal};
 use directory::Directory;
 
 /// How long `initdb` may take.
@@ -168,10 +168,7 @@ impl Scratch {
 
     /// Of these extensions, those that are not installed on this machine.
     pub async fn missing(&self, extensions: &[String]) -> Result<Vec<String>, ScratchError> {
-        let available = self.client.query("SELECT name FROM pg_catalog.pg_available_extensions", STATEMENT).await?;
-        let available = String::from_utf8_lossy(&available);
-        let available: BTreeSet<&str> = available.lines().collect();
-        Ok(extensions.iter().filter(|name| !available.contains(name.as_str())).cloned().collect())
+        Ok(self.client.missing_extensions(extensions).await?)
     }
 
     /// Stops the server and removes everything.

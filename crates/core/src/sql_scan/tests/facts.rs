@@ -105,10 +105,10 @@ fn columns_in_another_order_are_put_right() {
 }
 
 #[test]
-fn the_schema_digest_tells_definitions_apart_and_not_their_order() {
+fn the_objects_tell_definitions_apart_and_not_their_order() {
     let table =
         |name: &str, columns: &str| format!("{}CREATE TABLE public.{name} ({columns});\n", label("TABLE", name));
-    let schema = |body: String| facts(&body).schema_digest();
+    let schema = |body: String| facts(&body).objects;
     let one = schema(table("a", "x integer") + &table("b", ""));
     assert_eq!(one, schema(table("b", "") + "SET default_tablespace = '';\n-- a comment\n" + &table("a", "x integer")));
     assert_eq!(one, schema(table("a", "x integer") + "\n-- Dumped on Monday\n\n" + &table("b", "")));
