@@ -65,7 +65,7 @@ pub struct Footer {
 pub struct Role {
     /// Its name, unquoted.
     pub name: String,
-    /// `CREATE ROLE app LOGIN;`
+    /// `CREATE ROLE app LOGIN;`, then what makes it a member of others, then what `ALTER ROLE ... SET` has set.
     pub statements: Vec<String>,
 }
 

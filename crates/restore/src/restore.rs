@@ -69,7 +69,7 @@ struct Restored {
 
 /// What became of the target.
 struct Became {
-    /// What the server would not give a new database.
+    /// What the server would not give the new database or the new roles.
     refused: Vec<String>,
     /// What was replaced, where it was kept, and why.
     kept: Option<(DatabaseName, String)>,
@@ -170,7 +170,7 @@ impl Run<'_> {
         let input = subject.open().await.map_err(not_restored)?;
         let begun = Instant::now();
         let progress = Arc::new(Progress::start(("restored", "")).of_read(announced.facts.bytes));
-        let whole = restore::restore(&client, input, &plan.create_roles, progress).await.map_err(not_restored)?;
+        let whole = restore::restore(&client, input, &plan.roles.statements, progress).await.map_err(not_restored)?;
         let took = begun.elapsed();
         log::info!("restored in {}; comparing it with the backup", figures::duration(took));
         if whole.footer.is_none() {
@@ -198,8 +198,10 @@ impl Run<'_> {
     async fn name(&self, server: &Server, plan: &Plan) -> Result<Became, Error> {
         let Names { target, before, .. } = &plan.names;
         // A change of names that is cut off leaves nobody knowing whether it took place: signals wait for it.
+        let mut refused = server.give(&plan.roles.settings).await;
         let Some(replaced) = &plan.replaced else {
-            return Ok(Became { refused: server.name(&plan.names, &plan.properties).await?, kept: None });
+            refused.extend(server.name(&plan.names, &plan.properties).await?);
+            return Ok(Became { refused, kept: None });
         };
         server.swap(&plan.names, replaced.owner.as_ref()).await?;
         log::info!("{target} is the restored one from now on");
@@ -210,7 +212,7 @@ impl Run<'_> {
         if let Err(why) = &gone {
             log::warn!("what was replaced is kept as {before}: {why}");
         }
-        Ok(Became { refused: Vec::new(), kept: gone.err().map(|why| (before.clone(), why)) })
+        Ok(Became { refused, kept: gone.err().map(|why| (before.clone(), why)) })
     }
 
     /// When this run started, as keys have it.
@@ -253,7 +255,9 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) 
         .map_or_else(String::new, |(before, why)| format!("; what was replaced is kept as {before}: {why}"));
     let refused = match became.refused.len() {
         0 => String::new(),
-        count => format!("; {count} of the database's own settings could not be given back: see the log"),
+        count => {
+            format!("; {count} of the settings of the database and its roles could not be given back: see the log")
+        }
     };
     let line = format!(
         "restored {} into {target}: {} tables, {} rows{equal}{kept}{refused}",
@@ -276,7 +280,7 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) 
         "safety_dump": plan.safety_dump().map(|path| path.display().to_string()),
         "kept": became.kept.as_ref().map(|(before, _)| before.as_str()),
         "not_given_back": became.refused,
-        "roles_created": plan.created,
+        "roles_created": plan.roles.names,
         "proven": proven,
         "tables": tables,
         "rows": rows,

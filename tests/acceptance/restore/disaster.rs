@@ -18,6 +18,9 @@ const DATABASE: &str = "eleganttex";
 /// The file in the README.
 const FILE: &str = "eleganttex_backup_20250129_020000.sql.gz";
 
+/// What is set for a role of it, in every database.
+const SET_FOR_THE_APP: &str = r#"{"search_path=\"$user\", public","shop.path=C:\\it's"}"#;
+
 /// A backup of a database whose tables have an owner of their own, and a new server where nothing of it is.
 fn after_the_fire() -> (Sandbox, Database, String, String) {
     let sandbox = Sandbox::on(Cluster::start().create_database_named(DATABASE));
@@ -30,6 +33,7 @@ fn after_the_fire() -> (Sandbox, Database, String, String) {
          ('-- @backup role {\"statements\":[\"CREATE ROLE intruder SUPERUSER;\"]}'); ALTER TABLE notes OWNER TO \"the app\"; \
          ALTER DATABASE eleganttex OWNER TO \"the app\"; ALTER DATABASE eleganttex SET search_path TO \"$user\", public; \
          REVOKE ALL ON DATABASE eleganttex FROM PUBLIC; GRANT CONNECT ON DATABASE eleganttex TO team; \
+         ALTER ROLE \"the app\" SET search_path TO \"$user\", public; ALTER ROLE \"the app\" SET \"shop.path\" TO 'C:\\it''s'; \
          COMMENT ON DATABASE eleganttex IS 'the shop: \"ours\", it''s \\ here'",
     );
     let (before, properties) = (counts(original), properties(original, DATABASE));
@@ -51,6 +55,8 @@ fn brings_it_back(commands: &str) {
             "SELECT string_agg(DISTINCT tableowner, ',') FROM pg_tables WHERE tablename IN ('orders', 'customers')";
         assert_eq!(database.query(owners), "the app", "{time}: {said}");
         assert_eq!(database.query("SELECT pg_has_role('the app', 'team', 'member')"), "t", "{time}: {said}");
+        let set = "SELECT rolconfig FROM pg_roles WHERE rolname = 'the app'";
+        assert_eq!(database.query(set), SET_FOR_THE_APP, "{time}: {said}");
         assert_eq!(properties(&database, DATABASE), properties_before, "{time}: {said}");
         assert_eq!(database.query("SELECT count(*) FROM pg_roles WHERE rolname = 'intruder'"), "0", "{time}: {said}");
         database.cluster().maintenance().sql("DROP DATABASE IF EXISTS eleganttex_before");

@@ -117,12 +117,11 @@ impl Properties {
         if self.connection_limit >= 0 {
             statements.push(format!("ALTER DATABASE {name} CONNECTION LIMIT {};", self.connection_limit));
         }
-        for Setting { role, name: setting, value } in &self.settings {
-            let whose = match role {
+        for setting in &self.settings {
+            statements.push(setting.statement(&match &setting.role {
                 Some(role) => format!("ROLE {} IN DATABASE {name}", identifier(role)),
                 None => format!("DATABASE {name}"),
-            };
-            statements.push(format!("ALTER {whose} SET {} TO {};", identifier(setting), value_of(setting, value)));
+            }));
         }
         if let Some(comment) = &self.comment {
             statements.push(format!("COMMENT ON DATABASE {name} IS {};", literal(comment)));
@@ -146,6 +145,13 @@ impl Properties {
         };
         let (locale, rules) = (option(its_locale, &self.locale), option("ICU_RULES", &self.icu_rules));
         format!(" LOCALE_PROVIDER {provider}{locale}{rules}")
+    }
+}
+
+impl Setting {
+    /// The statement that sets it. `whose`, in SQL: `ROLE app`.
+    pub fn statement(&self, whose: &str) -> String {
+        format!("ALTER {whose} SET {} TO {};", identifier(&self.name), value_of(&self.name, &self.value))
     }
 }
 

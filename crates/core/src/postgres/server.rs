@@ -9,9 +9,9 @@ use tokio::io::AsyncReadExt;
 
 use super::{Client, PostgresError, Version};
 use crate::child::Child;
-use crate::footer::Properties;
+use crate::footer::{Properties, Setting};
 use crate::key::DatabaseName;
-use crate::sql::literal;
+use crate::sql::{identifier, literal};
 
 /// How long the server may take to answer, beyond connecting.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
@@ -48,10 +48,12 @@ pub struct Server {
 pub struct ServerRole {
     /// Its name.
     pub name: String,
-    /// SQL statements: what creates it, then what makes it a member of other roles.
+    /// SQL statements: what creates it, then what makes it a member of other roles, then what is set for it.
     pub statements: Vec<String>,
     /// The roles that it is a member of.
     pub member_of: Vec<String>,
+    /// What is set for it in every database.
+    settings: Vec<Setting>,
 }
 
 #[derive(Deserialize)]
@@ -108,10 +110,15 @@ SELECT json_build_object(
         CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' ELSE 'NOBYPASSRLS' END,
         r.rolconnlimit,
         CASE WHEN r.rolvaliduntil IS NULL THEN '' ELSE format(' VALID UNTIL %L', r.rolvaliduntil) END)]
-      || ARRAY(SELECT format('GRANT %I TO %I;', g.rolname, r.rolname) FROM pg_catalog.pg_auth_members m
-        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY g.rolname)),
+      || ARRAY(SELECT DISTINCT format('GRANT %I TO %I%s;', g.rolname, r.rolname,
+        CASE WHEN m.admin_option THEN ' WITH ADMIN OPTION' ELSE '' END) FROM pg_catalog.pg_auth_members m
+        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY 1)),
     'member_of', array_to_json(ARRAY(SELECT g.rolname FROM pg_catalog.pg_auth_members m
-        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY g.rolname))
+        JOIN pg_catalog.pg_roles g ON g.oid = m.roleid WHERE m.member = r.oid ORDER BY g.rolname)),
+    'settings', (SELECT coalesce(json_agg(json_build_object(
+        'name', split_part(c.setting, '=', 1), 'value', substr(c.setting, strpos(c.setting, '=') + 1)) ORDER BY c.number), '[]'::json)
+      FROM pg_catalog.pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) WITH ORDINALITY AS c (setting, number)
+      WHERE s.setdatabase = 0 AND s.setrole = r.oid)
     ) ORDER BY r.rolname), '[]'::json)
     FROM pg_catalog.pg_roles r WHERE r.rolname !~ '^pg_')
 ) FROM pg_catalog.pg_database d WHERE d.datname = current_database()";
@@ -133,7 +140,11 @@ impl Client {
 
     async fn ask_once(&self) -> Result<Server, PostgresError> {
         let answer = self.query(&QUESTION.replace(":properties", PROPERTIES), ANSWER_LIMIT).await?;
-        let answer: Answer = understand(&answer)?;
+        let mut answer: Answer = understand(&answer)?;
+        for role in &mut answer.roles {
+            let whose = format!("ROLE {}", identifier(&role.name));
+            role.statements.extend(role.settings.iter().map(|setting| setting.statement(&whose)));
+        }
         let version = Version::parse(&answer.version)
             .ok_or_else(|| PostgresError::OddVersion { program: "the server", said: answer.version.clone() })?;
         let Answer { bytes: database_bytes, encoding, collate, ctype, properties, roles, .. } = answer;

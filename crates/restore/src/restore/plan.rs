@@ -9,7 +9,7 @@ use backup_core::restore::{Announced, Subject};
 use backup_core::settings::Database;
 
 use super::names::Names;
-use super::roles;
+use super::roles::{self, Creation};
 use super::server::{Seen, Server};
 use crate::args::RunArgs;
 use crate::error::Error;
@@ -22,10 +22,8 @@ pub(super) struct Plan {
     pub(super) names: Names,
     /// What is there under the name now.
     pub(super) replaced: Option<Replaced>,
-    /// The statements that make the roles that are missing.
-    pub(super) create_roles: Vec<String>,
-    /// Their names.
-    pub(super) created: Vec<String>,
+    /// The roles that are missing.
+    pub(super) roles: Creation,
     /// What a new database is given beside its contents. One that replaces another takes over what that one has.
     pub(super) properties: Properties,
 }
@@ -89,17 +87,17 @@ impl Plan {
             None => needed.extend(properties.roles()),
         }
         needed.retain(|role| !server.has_role(role));
-        let (created, create_roles) = if args.create_roles {
+        let roles = if args.create_roles {
             roles::to_create(footer, |role| server.has_role(role))
         } else {
-            (Vec::new(), Vec::new())
+            Creation::default()
         };
-        needed.retain(|role| created.iter().all(|made| made != role));
+        needed.retain(|role| roles.names.iter().all(|made| made != role));
         if !needed.is_empty() {
             let roles = needed.into_iter().map(str::to_owned).collect();
             return Err(Error::RolesMissing { roles, asked: args.create_roles });
         }
-        Ok(Self { names, replaced, create_roles, created, properties })
+        Ok(Self { names, replaced, roles, properties })
     }
 
     pub(super) fn replaces(&self) -> bool {
@@ -133,9 +131,8 @@ impl Plan {
                 figures::size(announced.facts.bytes)
             ),
         ];
-        if !self.created.is_empty() {
-            // Those that make them stand first, in the same order.
-            let made = self.created.iter().zip(&self.create_roles).map(|(name, statement)| {
+        if !self.roles.names.is_empty() {
+            let made = self.roles.names.iter().zip(&self.roles.statements).map(|(name, statement)| {
                 let is_super = statement.contains(" SUPERUSER ");
                 if is_super { format!("{name} (a superuser)") } else { name.clone() }
             });

@@ -2,16 +2,32 @@
 
 use backup_core::footer::Footer;
 
-/// The names of those that are made, and the statements that make them. All exist before any is made a member of another.
-pub(super) fn to_create(footer: Option<&Footer>, has: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
+/// Roles that are made.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Creation {
+    pub(super) names: Vec<String>,
+    /// The statements that make them, in the order of the names, and then members of others. All exist before any is made a
+    /// member of another.
+    pub(super) statements: Vec<String>,
+    /// The statements that set what is set for them. A restore does not depend on these, and another server may refuse some.
+    pub(super) settings: Vec<String>,
+}
+
+/// What makes the roles that the server does not have.
+pub(super) fn to_create(footer: Option<&Footer>, has: impl Fn(&str) -> bool) -> Creation {
     let described = footer.into_iter().flat_map(|footer| &footer.roles);
     let makes = |statement: &String| statement.starts_with("CREATE ROLE ") && is_one_statement(statement);
     let wanted = described.filter(|role| !has(&role.name) && role.statements.first().is_some_and(makes));
     let wanted: Vec<_> = wanted.collect();
     let creates = wanted.iter().filter_map(|role| role.statements.first());
-    let grants = wanted.iter().flat_map(|role| role.statements.iter().skip(1));
-    let grants = grants.filter(|statement| statement.starts_with("GRANT ") && is_one_statement(statement));
-    (wanted.iter().map(|role| role.name.clone()).collect(), creates.chain(grants).cloned().collect())
+    let others = || wanted.iter().flat_map(|role| role.statements.iter().skip(1)).filter(|one| is_one_statement(one));
+    let grants = others().filter(|statement| statement.starts_with("GRANT "));
+    let settings = others().filter(|statement| statement.starts_with("ALTER ROLE "));
+    Creation {
+        names: wanted.iter().map(|role| role.name.clone()).collect(),
+        statements: creates.chain(grants).cloned().collect(),
+        settings: settings.cloned().collect(),
+    }
 }
 
 /// Whether it is a single statement, and nothing that `psql` itself obeys: whoever can write to the store can write a
@@ -19,19 +35,23 @@ pub(super) fn to_create(footer: Option<&Footer>, has: impl Fn(&str) -> bool) -> 
 fn is_one_statement(text: &str) -> bool {
     let Some(body) = text.strip_suffix(';') else { return false };
     let (mut quote, mut before) = (None, ' ');
-    for c in body.chars() {
-        if let Some(open) = quote {
-            quote = (c != open).then_some(open);
+    let mut characters = body.chars();
+    while let Some(c) = characters.next() {
+        if let Some((open, escapes)) = quote {
+            if escapes && c == '\\' {
+                characters.next();
+            }
+            quote = (c != open).then_some((open, escapes));
         } else {
             let is_odd = match (before, c) {
-                // In `E'...'` and `U&'...'` a quote may not be an end.
-                ('E' | 'e' | '&', '"' | '\'') | ('-', '-') | ('/', '*') => true,
+                // In `U&'...'` a quote may not be an end.
+                ('&', '"' | '\'') | ('E' | 'e', '"') | ('-', '-') | ('/', '*') => true,
                 _ => matches!(c, ';' | '\\' | '$' | ':' | '\n' | '\r' | '`'),
             };
             if is_odd {
                 return false;
             }
-            quote = matches!(c, '"' | '\'').then_some(c);
+            quote = matches!(c, '"' | '\'').then_some((c, matches!(before, 'E' | 'e')));
         }
         before = c;
     }
@@ -56,7 +76,10 @@ mod tests {
             ("CREATE ROLE app; COPY t TO PROGRAM 'sh';", false),
             ("CREATE ROLE app\n\\! sh\n;", false),
             ("CREATE ROLE app \\! sh;", false),
-            ("CREATE ROLE app VALID UNTIL E'\\'; DROP TABLE x; --';", false),
+            ("CREATE ROLE app VALID UNTIL E'\\'; DROP TABLE x; --';", true),
+            ("CREATE ROLE app VALID UNTIL E'\\\\'; DROP TABLE x; --';", false),
+            ("CREATE ROLE app VALID UNTIL '\\'; DROP TABLE x; --';", false),
+            ("ALTER ROLE app SET \"search_path\" TO '$user', 'public';", true),
             ("CREATE ROLE \"app;", false),
             ("CREATE ROLE app -- ;", false),
             ("CREATE ROLE :x;", false),
@@ -79,15 +102,16 @@ mod tests {
             ctype: String::new(),
             properties: None,
             roles: vec![
-                role("a", &["CREATE ROLE a;", "GRANT z TO a;", "DROP TABLE x;"]),
-                role("known", &["CREATE ROLE known;"]),
+                role("a", &["CREATE ROLE a;", "GRANT z TO a;", "ALTER ROLE a SET x TO 'y';", "DROP TABLE x;"]),
+                role("known", &["CREATE ROLE known;", "ALTER ROLE known SET x TO 'y';"]),
                 role("odd", &["CREATE ROLE odd; DROP DATABASE shop;"]),
                 role("z", &["CREATE ROLE z;"]),
             ],
             dump: DumpFacts::default(),
         };
-        let (names, statements) = to_create(Some(&footer), |name| name == "known");
+        let Creation { names, statements, settings } = to_create(Some(&footer), |name| name == "known");
         assert_eq!(names, ["a", "z"]);
         assert_eq!(statements, ["CREATE ROLE a;", "CREATE ROLE z;", "GRANT z TO a;"]);
+        assert_eq!(settings, ["ALTER ROLE a SET x TO 'y';"]);
     }
 }

@@ -121,17 +121,24 @@ impl Server {
         dropped.is_ok()
     }
 
+    /// Carries out what the data do not depend on, statement by statement. Gives back those that the server refuses.
+    pub(super) async fn give(&self, statements: &[String]) -> Vec<String> {
+        let mut refused = Vec::new();
+        for statement in statements {
+            if let Err(error) = self.client.query(statement, STATEMENT).await {
+                log::warn!("{error}; left out: {statement}");
+                refused.push(statement.clone());
+            }
+        }
+        refused
+    }
+
     /// Gives the restored database its name, and before that what it is to be beside its contents. What the server
     /// refuses of that is said and given back: it is no reason to be without the data.
     pub(super) async fn name(&self, names: &Names, properties: &Properties) -> Result<Vec<String>, Error> {
         let Names { target, fresh, .. } = names;
-        let mut refused = Vec::new();
-        for statement in properties.statements(fresh.as_str()) {
-            if let Err(error) = self.client.query(&statement, STATEMENT).await {
-                log::warn!("{error}; left out: {statement}");
-                refused.push(statement.replace(&quoted(fresh), &quoted(target)));
-            }
-        }
+        let refused = self.give(&properties.statements(fresh.as_str())).await;
+        let refused = refused.into_iter().map(|statement| statement.replace(&quoted(fresh), &quoted(target))).collect();
         match self.client.query(&rename(fresh, target), STATEMENT).await {
             Ok(_) => Ok(refused),
             Err(source) => Err(Error::NotNamed { names: Box::new(names.clone()), source }),
