@@ -35,7 +35,8 @@ pub(crate) fn run(args: &StartArgs, run_folder: &Path) -> ExitCode {
 
 fn start(args: &StartArgs, run_folder: &Path) -> Result<Exit, Error> {
     // With what a mounted .env file adds, so that the schedule's time zone and the jobs' settings are the same.
-    let environment = environment(None)?;
+    let (environment, loaded) = environment(None);
+    loaded?;
     let user = user_of_the_jobs(&environment)?;
     let places = Places::read(&mut Reader::new(&environment));
     if let (Some(places), Some(user)) = (&places, &user) {

@@ -51,10 +51,13 @@ pub(crate) fn tell_of(error: &Error) {
 /// `container tell`.
 pub(crate) fn run() -> ExitCode {
     // Before the input is read: this may start itself again, with the settings of the .env file.
-    if let Err(error) = start_to_tell(&TOOL) {
-        eprintln!("nobody is told by mail: {error}");
-        return ExitCode::FAILURE;
-    }
+    let environment = match start_to_tell(&TOOL) {
+        Ok(environment) => environment,
+        Err(error) => {
+            eprintln!("nobody is told by mail: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut text = Vec::new();
     let read = std::io::stdin().read_to_end(&mut text);
     let news = read.ok().and_then(|_| serde_json::from_slice::<News>(&text).ok());
@@ -62,7 +65,7 @@ pub(crate) fn run() -> ExitCode {
         eprintln!("this is for `container start` to use");
         return ExitCode::from(2);
     };
-    tell(&TOOL, &words, Forgetful::WaitsForNine, |origin, words| {
+    let told = tell(&TOOL, &environment, &words, Forgetful::WaitsForNine, |origin, words| {
         let (headline, safety) = if ended {
             (
                 "The backup container has ended.",
@@ -81,5 +84,5 @@ pub(crate) fn run() -> ExitCode {
             .steps("See", [Step::run("What the container says:", "docker-compose logs --tail 50 backup")])
             .steps("Then", [Step::run("Start it with what was mended:", "docker-compose up -d backup")])
     });
-    ExitCode::SUCCESS
+    if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::settings::{
-    ConfigError, Database, Environment, Health, Mail, Places, Reader, Retention, Store, Thresholds,
+    self, ConfigError, Database, Environment, Health, Mail, Places, Reader, Retention, Store, Thresholds,
 };
 
 /// A check has a limit of its own, and a server that does not answer is to be named as such before that.
@@ -27,6 +27,8 @@ impl Settings {
     /// Reads them all, so that every mistake is told at once.
     pub(crate) fn read(environment: &Environment) -> Result<Self, ConfigError> {
         let mut reader = Reader::new(environment);
+        // Whoever is not understood makes no backups either.
+        let enabled = settings::enabled(&mut reader);
         let database = Database::read(&mut reader, environment);
         let store = Store::read(&mut reader);
         let thresholds = Thresholds::read(&mut reader);
@@ -35,6 +37,7 @@ impl Settings {
         let mail = Mail::read(&mut reader);
         let places = Places::read(&mut reader);
         reader.finish(|| {
+            enabled?;
             Some(Self {
                 database: hasty_database(database?),
                 store: hasty_store(store?),

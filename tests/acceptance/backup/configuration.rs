@@ -1,9 +1,12 @@
 //! Settings that are wrong: all of them told at once, by mail too, before anything is touched.
 
+use std::time::Duration;
+
 use acceptance::mail::Act;
 use acceptance::postgres::canary;
 use acceptance::sandbox::{Outcome, Sandbox};
 use acceptance::store::On;
+use nix::sys::signal::Signal;
 
 use super::only_mail;
 
@@ -75,6 +78,19 @@ fn a_mail_server_that_is_down_changes_no_exit_code() {
     sandbox.env("DB_PORT", "x");
     let outcome = sandbox.command("backup").run().says("waits for the next run");
     assert_untouched(&sandbox, outcome);
+}
+
+#[test]
+fn whoever_ends_a_run_does_not_wait_for_its_mail() {
+    let mut sandbox = Sandbox::new();
+    sandbox.mail().once("MAIL", Act::Stall);
+    sandbox.env("DB_PORT", "x");
+    let mut running = sandbox.command("backup").spawn();
+    running.wait_until("a mail", |_| sandbox.mail().transcript().iter().any(|line| line.starts_with("MAIL")));
+    running.signal(Signal::SIGTERM);
+    running.wait().exits(143).ends_within(Duration::from_secs(10)).says("SIGTERM received");
+    let outcome = sandbox.command("backup").run().exits(78);
+    only_mail(&sandbox, &outcome);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The `.env` file, as a user writes it.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 
 use acceptance::sandbox::Sandbox;
 use acceptance::store::On;
@@ -103,6 +104,53 @@ fn mistakes_name_the_line_and_touch_nothing() {
         assert!(sandbox.store().requests(&On::any()).is_empty());
         sandbox.assert_nothing_left_behind();
     }
+}
+
+#[test]
+fn lines_that_are_right_say_whom_to_tell_of_the_others() {
+    let mut sandbox = Sandbox::new();
+    let settings = into_file(&mut sandbox, &ALL);
+    sandbox.write(".env", &format!("BACKUP_RETENTION_DAYS=3 0\n{settings}HEALTH_DISK_MAX_PERCENT=9 0\n"));
+    for tool in ["backup", "cleanup", "health-check"] {
+        let outcome = sandbox.command(tool).run().exits(78);
+        let outcome = outcome.says("line 1: cannot read the value of BACKUP_RETENTION_DAYS");
+        outcome.says("line 18: cannot read the value of HEALTH_DISK_MAX_PERCENT").never_says("nobody is told");
+    }
+    let mails = sandbox.mail().messages();
+    assert_eq!(mails.len(), 3);
+    assert!(mails.iter().all(|mail| mail.letter().text.contains("line 18")), "{mails:?}");
+    sandbox.assert_no_secret_leaked();
+}
+
+#[test]
+fn what_is_wrong_with_the_file_is_written_by_the_user_of_the_jobs() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap().uid;
+    for (file, text) in [(".env", "DB_PORT=1 2\nBACKUP_USER=nobody\n"), ("other", "")] {
+        let mut sandbox = Sandbox::new();
+        sandbox.write(file, text);
+        for folder in ["", "logs", "state", "temp"].map(|folder| sandbox.home().join(folder)) {
+            fs::create_dir_all(&folder).unwrap();
+            nix::unistd::chown(&folder, Some(nobody), None).unwrap();
+        }
+        if file != ".env" {
+            sandbox.env("BACKUP_USER", "nobody").env("BACKUP_ENV_FILE", "nowhere");
+        }
+        sandbox.command("backup").run().exits(78);
+        for written in ["logs/backup.log", "state/backup.json"] {
+            let owner = fs::metadata(sandbox.home().join(written)).unwrap().uid();
+            assert_eq!(owner, nobody.as_raw(), "{file}: {written}");
+        }
+    }
+}
+
+#[test]
+fn a_password_of_the_environment_counts_more_than_a_file_that_the_file_names() {
+    let sandbox = shop();
+    sandbox.write(".env", "DB_PASSWORD_FILE=/nowhere\n");
+    sandbox.command("backup").run().succeeds();
 }
 
 #[test]

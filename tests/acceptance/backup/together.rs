@@ -57,6 +57,16 @@ fn a_log_directory_that_cannot_be_written_costs_a_warning() {
 }
 
 #[test]
+fn a_log_on_a_full_disk_is_said_once_and_costs_no_backup() {
+    let sandbox = shop();
+    // Takes to be opened, and no byte.
+    std::fs::create_dir_all(sandbox.home().join("logs")).unwrap();
+    std::os::unix::fs::symlink("/dev/full", sandbox.home().join("logs/backup.log")).unwrap();
+    let outcome = sandbox.command("backup").run().succeeds().says("lines are missing in it");
+    assert_eq!(outcome.stderr.matches("No space left on device").count(), 1, "{}", outcome.stderr);
+}
+
+#[test]
 fn a_log_file_that_is_rotated_away_is_followed() {
     let sandbox = shop();
     let holder = Session::new(sandbox.database(), "BEGIN; LOCK TABLE orders;");

@@ -53,6 +53,12 @@ fn what_is_switched_off_is_said_and_not_looked_at() {
     let sandbox = Sandbox::new();
     let outcome = health(&sandbox).env("BACKUP_ENABLED", "no").unset("S3_BUCKET_NAME").run().succeeds();
     outcome.prints("look at: settings").prints("BACKUP_ENABLED is false");
+    health(&sandbox)
+        .env("BACKUP_ENABLED", "maybe")
+        .arg("--no-notify")
+        .run()
+        .exits(78)
+        .says("BACKUP_ENABLED is `maybe`");
     // Figures of the time before would go on saying that backups are young.
     let file = sandbox.write("backup.prom", "backup_newest_age_seconds 60\n");
     health(&sandbox).env("BACKUP_ENABLED", "no").arg("--metrics").arg(&file).run().succeeds();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use acceptance::mail::Act;
 use acceptance::sandbox::{OPERATOR, Outcome, Sandbox};
+use aws_smithy_types::base64;
 use nix::sys::signal::Signal;
 
 use super::waiting;
@@ -164,6 +165,25 @@ fn a_wrong_password_is_told_and_the_mail_waits_until_it_is_mended() {
     assert_eq!(sandbox.mail().transcript().iter().filter(|line| line.starts_with("AUTH")).count(), 1, "no lock-out");
     send(&sandbox, "Next").succeeds();
     assert_eq!(sandbox.mail().messages().len(), 2);
+    sandbox.assert_no_secret_leaked();
+}
+
+#[test]
+fn a_server_that_repeats_the_login_gives_nothing_away() {
+    let sandbox = Sandbox::new();
+    let encoded = |text: String| base64::encode(text);
+    let (user, password) = (sandbox.value("MAIL_USERNAME").unwrap(), sandbox.value("MAIL_PASSWORD").unwrap());
+    let forms = [encoded(password.to_owned()), encoded(format!("\0{user}\0{password}"))];
+    for extensions in [&["AUTH LOGIN"][..], &["AUTH PLAIN"]] {
+        sandbox.mail().announce(extensions);
+        sandbox.mail().once("AUTH", Act::Echo("535 5.7.8 not understood:".into()));
+        let run = sandbox.command("notify").args(["TEST", "Hello", "--json"]).run().exits(1);
+        let run = run.says("535 5.7.8 not understood:").says("[secret]");
+        let written = format!("{}{}{:?}{}", run.stdout, run.stderr, run.logs, last_mail(&sandbox));
+        for form in &forms {
+            assert!(!written.contains(form), "{extensions:?}: {written}");
+        }
+    }
     sandbox.assert_no_secret_leaked();
 }
 

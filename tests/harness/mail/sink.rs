@@ -22,6 +22,8 @@ use crate::runtime::{self, Background};
 pub enum Act {
     /// Sends this line (or lines, with CR LF between), such as `451 4.7.1 try again later`.
     Reply(String),
+    /// Sends this and, behind it, the line that it answers.
+    Echo(String),
     /// Sends the usual answer a byte at a time, with this pause between.
     Drip(Duration),
     /// Falls silent, and keeps the connection open.
@@ -258,6 +260,11 @@ impl Session {
             Some(Act::Reply(line)) => {
                 self.send(&format!("{line}\r\n")).await?;
                 Ok(if line.starts_with(['2', '3']) { Answered::AsUsual } else { Answered::Otherwise })
+            }
+            Some(Act::Echo(line)) => {
+                let heard = self.book.notes().transcript.last().cloned().unwrap_or_default();
+                self.send(&format!("{line} {heard}\r\n")).await?;
+                Ok(Answered::Otherwise)
             }
             Some(Act::Drip(pause)) => {
                 for byte in format!("{usual}\r\n").bytes() {

@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use indicatif::MultiProgress;
-use log::{LevelFilter, Log, Metadata, Record};
+use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use super::clock;
 use crate::figures;
@@ -52,6 +53,7 @@ pub(super) fn start(verbosity: Verbosity, rust_log: Option<&str>, file: Option<P
         stderr: builder.build(),
         file: file.filter(|_| file_problem.is_none()),
         file_level: level.max(LevelFilter::Info),
+        file_failed: AtomicBool::new(false),
         redaction: Redaction::new(secrets),
         bars: MultiProgress::new(),
         tail: Mutex::default(),
@@ -85,6 +87,8 @@ struct Fanout {
     stderr: env_logger::Logger,
     file: Option<PathBuf>,
     file_level: LevelFilter,
+    /// Whether it was said that lines are missing in the file.
+    file_failed: AtomicBool,
     redaction: Redaction,
     bars: MultiProgress,
     tail: Mutex<VecDeque<u8>>,
@@ -125,7 +129,16 @@ impl Log for Fanout {
         self.keep_tail(line.as_bytes());
         if let Some(path) = &self.file {
             // Opened for each line, so that a file that logrotate has moved away is followed. A full disk must not stop a job.
-            let _ = append(path, line.as_bytes());
+            let written = append(path, line.as_bytes());
+            if let Err(error) = written
+                && !self.file_failed.swap(true, Ordering::Relaxed)
+            {
+                let warning = format!("cannot write {}: {error}; lines are missing in it", path.display());
+                let metadata = Metadata::builder().level(Level::Warn).target(record.target()).build();
+                self.bars.suspend(|| {
+                    self.stderr.log(&Record::builder().metadata(metadata).args(format_args!("{warning}")).build());
+                });
+            }
         }
     }
 

@@ -202,9 +202,12 @@ pub fn run_parsed<A: Arguments, E: Failure + 'static>(
     let common = arguments.common().clone();
     let (may_notify, is_the_job) = (arguments.may_notify(), arguments.is_the_job());
     let started = clock::now();
-    let ended = start_and_run(tool, &common, is_the_job, |context| async move {
-        let finish = job(arguments, &context).await;
-        finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
+    let (environment, ready) = prepare(tool, &common);
+    let ended = ready.map_err(|error| Box::new(error) as Box<dyn Failure>).and_then(|()| {
+        run_job(tool, environment.clone(), is_the_job, |context| async move {
+            let finish = job(arguments, &context).await;
+            finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
+        })
     });
     let (exit, error) = match ended {
         Ok(finish) => {
@@ -222,8 +225,12 @@ pub fn run_parsed<A: Arguments, E: Failure + 'static>(
             if let Some(hint) = &hint {
                 log::error!("hint: {hint}");
             }
-            if may_notify && error.is_untold() {
-                alarm::mail(tool, error.exit(), &text, hint.as_deref());
+            let mut exit = error.exit();
+            if may_notify
+                && error.is_untold()
+                && let Err(Interrupted(signal)) = alarm::mail(tool, &environment, exit, &text, hint.as_deref())
+            {
+                exit = Exit::Interrupted(signal);
             }
             if common.json {
                 let members =
@@ -231,13 +238,13 @@ pub fn run_parsed<A: Arguments, E: Failure + 'static>(
                 let serde_json::Value::Object(members) = members else {
                     unreachable!("an object literal is an object")
                 };
-                output::print_line(&document(tool, error.exit(), members));
+                output::print_line(&document(tool, exit, members));
             }
-            (error.exit(), Some(logging::redact(&text)))
+            (exit, Some(logging::redact(&text)))
         }
     };
     if is_the_job {
-        last_run::write_down(tool, started, exit, error.as_deref());
+        last_run::write_down(tool, &environment, started, exit, error.as_deref());
     }
     log::logger().flush();
     exit.into()
@@ -252,41 +259,38 @@ fn document(tool: &Tool, exit: Exit, members: serde_json::Map<String, serde_json
     serde_json::Value::Object(document).to_string()
 }
 
-/// Starts the log of a process that is no tool's run, for what it has to [`tell`]: with the settings of the `.env` file where
-/// that can be read, and as the user of the jobs.
-pub fn start_to_tell(tool: &Tool) -> Result<(), StartError> {
-    let environment = start::environment(None).unwrap_or_else(|_| Environment::of_this_process());
+/// Starts the log of a process that is no tool's run, for what it has to [`tell`]: with what is right in the `.env` file, and as
+/// the user of the jobs.
+pub fn start_to_tell(tool: &Tool) -> Result<Environment, StartError> {
+    let (environment, _) = start::environment(None);
     start::become_backup_user(&environment)?;
     start_log(tool, Verbosity::Normal, &environment);
-    Ok(())
+    Ok(environment)
 }
 
-fn start_and_run<J>(
+/// Everything before the job: variables, user, log. What is wrong with the variables is told with those that are right, and as
+/// the user who writes the log every night.
+fn prepare(tool: &Tool, common: &CommonArgs) -> (Environment, Result<(), StartError>) {
+    let verbosity = match common {
+        CommonArgs { quiet: true, .. } => Verbosity::Quiet,
+        CommonArgs { verbose: true, .. } => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    };
+    let (environment, loaded) = start::environment(common.env_file.as_deref());
+    let became = start::become_backup_user(&environment);
+    start_log(tool, verbosity, &environment);
+    (environment, loaded.and(became))
+}
+
+fn run_job<J>(
     tool: &Tool,
-    common: &CommonArgs,
+    environment: Environment,
     is_the_job: bool,
     job: impl FnOnce(Context) -> J,
 ) -> Result<Finish, Box<dyn Failure>>
 where
     J: Future<Output = Result<Finish, Box<dyn Failure>>>,
 {
-    let verbosity = match common {
-        CommonArgs { quiet: true, .. } => Verbosity::Quiet,
-        CommonArgs { verbose: true, .. } => Verbosity::Verbose,
-        _ => Verbosity::Normal,
-    };
-    let environment = match start::environment(common.env_file.as_deref()).and_then(|environment| {
-        start::become_backup_user(&environment)?;
-        Ok(environment)
-    }) {
-        Ok(environment) => environment,
-        Err(error) => {
-            let environment = Environment::of_this_process();
-            start_log(tool, verbosity, &environment);
-            return Err(Box::new(error));
-        }
-    };
-    start_log(tool, verbosity, &environment);
     for suspicion in misspelled(&environment) {
         log::warn!("{suspicion}");
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
 
-use crate::settings::{ALL, ConfigError, EnvFileError, Environment, Reader, run_as};
+use crate::settings::{ALL, ConfigError, EnvFile, EnvFileError, Environment, Reader, run_as};
 
 /// Marks a process that has been started again with the variables of the file: its value is the process's own id, which
 /// survives `exec` and fits no child.
@@ -34,25 +34,33 @@ pub enum StartError {
     },
 }
 
-/// The variables of this process, filled in from the `.env` file.
+/// The variables of this process, filled in from the `.env` file; and what is wrong with that file. What is right in it
+/// counts even then, so that the right user is told, at the right place, by the right mail server.
 ///
 /// Where the file adds something, the process starts itself again with all of it (`exec`: same id, same terminal, same
 /// open files). So the time zone of the C library, the AWS SDK and every child see the same variables as we do, and no
 /// variable is changed behind the back of a running thread.
-pub fn environment(env_file: Option<&Path>) -> Result<Environment, StartError> {
+pub fn environment(env_file: Option<&Path>) -> (Environment, Result<(), StartError>) {
     let mut environment = Environment::of_this_process();
     let own_id = std::process::id().to_string();
     if environment.remove(LOADED).as_deref() == Some(OsStr::new(&own_id)) {
-        return Ok(environment);
+        return (environment, Ok(()));
     }
     let mut changed = environment.drop_empty("AWS_");
     if let Some(file) = settings_file(env_file, &environment) {
         let ours = |name: &str| ALL.iter().any(|setting| setting.is_named(name));
-        changed |= environment.fill_in(Environment::read_file(&file, ours)?);
+        let EnvFile { variables, wrong } = Environment::read_file(&file, ours);
+        changed |= environment.fill_in(variables);
+        if let Some(wrong) = wrong {
+            return (environment, Err(wrong.into()));
+        }
     }
-    if !changed {
-        return Ok(environment);
-    }
+    let started = if changed { start_again(&environment, &own_id) } else { Ok(()) };
+    (environment, started)
+}
+
+/// Comes back only where that failed.
+fn start_again(environment: &Environment, own_id: &str) -> Result<(), StartError> {
     let failed =
         |source| StartError::System { attempt: "start again with the settings of the .env file".into(), source };
     let program = std::env::current_exe().map_err(failed)?;

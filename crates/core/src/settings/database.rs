@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use super::{Environment, Reader, Secret, name};
@@ -41,7 +42,7 @@ impl Database {
 
     /// The host alone, to name it.
     pub fn read_host(reader: &mut Reader<'_>) -> Option<String> {
-        reader.required(&name::DB_HOST)
+        reader.required(&name::DB_HOST).map(|Host(host)| host)
     }
 
     /// Reads them.
@@ -70,6 +71,19 @@ impl Database {
             lock_timeout: lock_timeout?,
             stall_timeout: stall_timeout?,
         })
+    }
+}
+
+struct Host(String);
+
+impl FromStr for Host {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.contains("://") || text.contains('@') {
+            return Err("must be a host alone: user, password, port and database have settings of their own");
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 

@@ -4,11 +4,23 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::ALL;
+
 /// The variables of a process, or of a test.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(BTreeMap<OsString, OsString>);
 
-/// Why a `.env` file could not be used. Never quotes the line: it may hold a password.
+/// A `.env` file, read to its end.
+#[derive(Debug)]
+pub struct EnvFile {
+    /// Names and values, in the order of the lines.
+    pub variables: Vec<(String, String)>,
+    /// What is wrong with it, if anything. The lines that are right are among the variables all the same: they may say whom
+    /// to tell.
+    pub wrong: Option<EnvFileError>,
+}
+
+/// Why a `.env` file could not be used. Never quotes a line: it may hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvFileError {
     /// The file could not be read.
@@ -19,47 +31,39 @@ pub enum EnvFileError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The file is not text.
-    #[error("{}, line {line}: is not UTF-8 text", path.display())]
-    NotText {
-        /// The file.
-        path: PathBuf,
-        /// The first bad line, from 1.
-        line: usize,
-    },
-    /// A line is not `NAME=value`, or its quotes do not match.
-    #[error("{}, line {line}: {}", path.display(), malformed(name.as_deref()))]
+    /// Some of its lines cannot be used.
+    #[error("{}", lines(path, mistakes))]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The name before the equals sign, if there is one.
-        name: Option<String>,
-    },
-    /// A `$` outside single quotes would be replaced by the value of another variable.
-    #[error(
-        "{}, line {line}: {name} holds a $ outside single quotes, which would be replaced by another variable's value: \
-         write {name}='...' (and a ' in it as '\\'')",
-        path.display()
-    )]
-    Dollar {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The variable.
-        name: String,
+        /// The lines, from 1, and what is wrong with each.
+        mistakes: Vec<(usize, Mistake)>,
     },
 }
 
-fn malformed(name: Option<&str>) -> String {
-    match name {
-        Some(name) => {
-            format!("cannot read the value of {name}: put it in single quotes, {name}='...' (and a ' in it as '\\'')")
-        }
-        None => "expected NAME=value".to_owned(),
-    }
+/// What is wrong with a line of a `.env` file.
+#[derive(Debug, thiserror::Error)]
+pub enum Mistake {
+    /// It is not text.
+    #[error("is not UTF-8 text")]
+    NotText,
+    /// It is not `NAME=value`.
+    #[error("expected NAME=value")]
+    NoName,
+    /// The quotes of the value do not match, or a blank in it is not within quotes.
+    #[error("cannot read the value of {0}: put it in single quotes, {0}='...' (and a ' in it as '\\'')")]
+    Value(String),
+    /// A `$` outside single quotes would be replaced by the value of another variable.
+    #[error(
+        "{0} holds a $ outside single quotes, which would be replaced by another variable's value: write {0}='...' (and a ' \
+         in it as '\\'')"
+    )]
+    Dollar(String),
+}
+
+fn lines(path: &Path, mistakes: &[(usize, Mistake)]) -> String {
+    let lines = mistakes.iter().map(|(line, mistake)| format!("{}, line {line}: {mistake}", path.display()));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 impl FromIterator<(OsString, OsString)> for Environment {
@@ -79,15 +83,17 @@ impl Environment {
         self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
-    /// Sets what is not set. Says whether that changed anything.
+    /// Sets what is not set; of what is given twice, the last. Says whether that changed anything.
+    ///
+    /// A secret that is set here, by its value or by the name of a file, is set: the other way of giving it does not come in.
     pub fn fill_in(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> bool {
-        let mut changed = false;
-        for (name, value) in variables {
-            if self.get(&name).is_none() && !value.is_empty() {
-                self.0.insert(name.into(), value.into());
-                changed = true;
-            }
-        }
+        let given: BTreeMap<String, String> = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        let missing = given.into_iter().filter(|(name, _)| {
+            self.get(name).is_none() && other_way(name).is_none_or(|other| self.get(&other).is_none())
+        });
+        let missing: Vec<_> = missing.map(|(name, value)| (name.into(), value.into())).collect();
+        let changed = !missing.is_empty();
+        self.0.extend(missing);
         changed
     }
 
@@ -114,32 +120,50 @@ impl Environment {
     /// `ours` says which names are settings of this system: in those, a `$` outside single quotes is an error, because
     /// dotenvy and compose would replace it in silence and a password would arrive changed. The file may belong to the
     /// application too, whose variables may use the expansion.
-    pub fn read_file(path: &Path, ours: impl Fn(&str) -> bool) -> Result<Vec<(String, String)>, EnvFileError> {
-        let bytes = std::fs::read(path).map_err(|source| EnvFileError::Unreadable { path: path.to_owned(), source })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            EnvFileError::NotText { path: path.to_owned(), line: 1 + memchr::memchr_iter(b'\n', good).count() }
-        })?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let mut variables = Vec::new();
-        let mut line = 1;
-        for entry in entries(text) {
-            let name = name_of(entry);
-            if let Some(name) = name.filter(|name| ours(name) && expands(entry)) {
-                return Err(EnvFileError::Dollar { path: path.to_owned(), line, name: name.to_owned() });
+    pub fn read_file(path: &Path, ours: impl Fn(&str) -> bool) -> EnvFile {
+        let path = path.to_owned();
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(source) => {
+                return EnvFile { variables: Vec::new(), wrong: Some(EnvFileError::Unreadable { path, source }) };
             }
-            let entry_for_dotenvy = backslashes_unquoted(entry);
-            let mut parsed = dotenvy::from_read_iter(entry_for_dotenvy.as_bytes());
-            match (parsed.next(), parsed.next()) {
-                (None, None) => {}
-                (Some(Ok(variable)), None) => variables.push(variable),
-                _ => {
-                    return Err(EnvFileError::Malformed { path: path.to_owned(), line, name: name.map(str::to_owned) });
-                }
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let is_text = |entry: &str| std::str::from_utf8(&bytes).is_ok() || !entry.contains(char::REPLACEMENT_CHARACTER);
+        let (mut variables, mut mistakes, mut line) = (Vec::new(), Vec::new(), 1);
+        for entry in entries(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
+            match if is_text(entry) { variable(entry, &ours) } else { Err(Mistake::NotText) } {
+                Ok(variable) => variables.extend(variable),
+                Err(mistake) => mistakes.push((line, mistake)),
             }
             line += memchr::memchr_iter(b'\n', entry.as_bytes()).count();
         }
-        Ok(variables)
+        let wrong = (!mistakes.is_empty()).then_some(EnvFileError::Malformed { path, mistakes });
+        EnvFile { variables, wrong }
+    }
+}
+
+/// The other variable that may give the same secret: `DB_PASSWORD_FILE` for `DB_PASSWORD`, and the other way round.
+fn other_way(name: &str) -> Option<String> {
+    let is_secret = |name: &str| ALL.iter().any(|setting| setting.secret && setting.name == name);
+    match name.strip_suffix("_FILE") {
+        Some(direct) => is_secret(direct).then(|| direct.to_owned()),
+        None => is_secret(name).then(|| format!("{name}_FILE")),
+    }
+}
+
+/// The variable that an entry sets; a comment sets none.
+fn variable(entry: &str, ours: impl Fn(&str) -> bool) -> Result<Option<(String, String)>, Mistake> {
+    let name = name_of(entry);
+    if let Some(name) = name.filter(|name| ours(name) && expands(entry)) {
+        return Err(Mistake::Dollar(name.to_owned()));
+    }
+    let entry = backslashes_unquoted(entry);
+    let mut parsed = dotenvy::from_read_iter(entry.as_bytes());
+    match (parsed.next(), parsed.next()) {
+        (None, None) => Ok(None),
+        (Some(Ok(variable)), None) => Ok(Some(variable)),
+        _ => Err(name.map_or(Mistake::NoName, |name| Mistake::Value(name.to_owned()))),
     }
 }
 
@@ -233,8 +257,11 @@ mod tests {
     fn read(text: &[u8]) -> Result<Vec<(String, String)>, String> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(text).unwrap();
-        Environment::read_file(file.path(), |name| name.starts_with("DB_"))
-            .map_err(|error| error.to_string().replace(&file.path().display().to_string(), "FILE"))
+        let EnvFile { variables, wrong } = Environment::read_file(file.path(), |name| name.starts_with("DB_"));
+        match wrong {
+            None => Ok(variables),
+            Some(wrong) => Err(wrong.to_string().replace(&file.path().display().to_string(), "FILE")),
+        }
     }
 
     #[test]
@@ -270,12 +297,16 @@ mod tests {
             (b"A=1\nDB_A=hunter2$x", "FILE, line 2: DB_A holds a $ outside single quotes"),
             (b"DB_A=\"hunter2$x\"", "FILE, line 1: DB_A holds a $ outside single quotes"),
             (b"A=1\nB=\xff\n", "FILE, line 2: is not UTF-8 text"),
+            (
+                b"hunter2\nA=1\nDB_A=a hunter2\n",
+                "FILE, line 1: expected NAME=value\nFILE, line 3: cannot read the value of DB_A",
+            ),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         }
-        let missing = Environment::read_file(Path::new("/no/such/file"), |_| true).unwrap_err();
+        let missing = Environment::read_file(Path::new("/no/such/file"), |_| true).wrong.unwrap();
         assert_eq!(missing.to_string(), "cannot read the settings file /no/such/file");
     }
 
@@ -286,6 +317,35 @@ mod tests {
         assert!(!environment.fill_in([("A".into(), "2".into())]));
         assert_eq!(environment.get("A"), Some(OsStr::new("1")));
         assert_eq!(environment.get("B"), None);
+    }
+
+    #[test]
+    fn lines_that_are_right_count_beside_others() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"# caf\xe9\nA=\xef\xbf\xbd1\nB=1 2\nC=3\n").unwrap();
+        let read = Environment::read_file(file.path(), |_| true);
+        assert_eq!(read.variables, [("C".to_owned(), "3".to_owned())]);
+        assert!(matches!(read.wrong, Some(EnvFileError::Malformed { mistakes, .. }) if mistakes.len() == 3));
+    }
+
+    #[test]
+    fn a_secret_that_is_set_in_one_way_is_not_set_in_the_other() {
+        for (set, other) in [("DB_PASSWORD", "DB_PASSWORD_FILE"), ("DB_PASSWORD_FILE", "DB_PASSWORD")] {
+            let mut environment = Environment([(set.into(), "x".into())].into());
+            assert!(!environment.fill_in([(other.to_owned(), "y".to_owned())]), "{other}");
+            // Both in the file: a contradiction, which is told.
+            let both = [(set.to_owned(), "x".to_owned()), (other.to_owned(), "y".to_owned())];
+            environment = Environment::default();
+            environment.fill_in(both);
+            assert_eq!(environment.iter().count(), 2);
+        }
+    }
+
+    #[test]
+    fn of_what_is_given_twice_the_last_counts() {
+        let mut environment = Environment::default();
+        environment.fill_in(["1", "2", ""].map(|value| ("A".to_owned(), value.to_owned())));
+        assert_eq!(environment.get("A"), Some(OsStr::new("2")));
     }
 
     #[test]

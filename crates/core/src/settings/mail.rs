@@ -75,7 +75,7 @@ impl Mail {
         let Some(Recipients(recipients)) = recipients else { return Some(None) };
 
         let from = from.map(|sender| sender.0).or_else(|| user.as_deref()?.parse().ok());
-        if from.is_none() {
+        if from.is_none() && !reader.is_noted(&name::MAIL_FROM) {
             reader.note(
                 name::MAIL_FROM.name,
                 "is not set, and MAIL_USERNAME is no address to send from",
@@ -84,15 +84,15 @@ impl Mail {
         }
         let credentials = match (user, password) {
             (Some(user), Some(password)) => Some((user, password)),
-            (Some(_), None) => {
+            (Some(_), None) if !reader.is_noted(&name::MAIL_PASSWORD) => {
                 reader.note(name::MAIL_PASSWORD.name, "is not set, but MAIL_USERNAME is", &name::MAIL_PASSWORD);
                 None
             }
-            (None, Some(_)) => {
+            (None, Some(_)) if !reader.is_noted(&name::MAIL_USERNAME) => {
                 reader.note(name::MAIL_USERNAME.name, "is not set, but MAIL_PASSWORD is", &name::MAIL_USERNAME);
                 None
             }
-            (None, None) => None,
+            _ => None,
         };
         let port = port?;
         let by_port = if port == 465 { SmtpSecurity::Tls } else { SmtpSecurity::StartTls };

@@ -21,7 +21,7 @@ mod tests;
 
 pub use catalog::{ALL, EVERY_GROUP, Group, Setting};
 pub use database::Database;
-pub use environment::{EnvFileError, Environment};
+pub use environment::{EnvFile, EnvFileError, Environment};
 pub use health::Health;
 pub use limits::{Compression, Limits};
 pub use mail::{Mail, NotifyOn, Recipients, SmtpSecurity};
@@ -30,6 +30,8 @@ pub use reader::{ConfigError, Problem, Reader, misspelled};
 pub use retention::{Retention, Thresholds};
 pub use secret::Secret;
 pub use store::{AccessKeys, Bucket, Encryption, Endpoint, Store};
+
+use std::path::Path;
 
 use catalog as name;
 
@@ -53,9 +55,17 @@ pub fn secrets(environment: &Environment) -> Vec<Secret> {
     let values = ALL.iter().filter(|setting| setting.secret).flat_map(|setting| {
         let names = std::iter::once(setting.name).chain(setting.fallbacks.iter().copied());
         let direct = names.filter_map(|name| environment.get(name)?.to_str().map(str::to_owned));
-        let by_file =
-            environment.get(&format!("{}_FILE", setting.name)).and_then(|file| std::fs::read_to_string(file).ok());
+        let by_file = environment.get(&format!("{}_FILE", setting.name)).map(Path::new);
+        let by_file = by_file.filter(|file| file.is_file()).and_then(|file| std::fs::read_to_string(file).ok());
         direct.chain(by_file.map(|text| text.trim_end_matches(['\r', '\n']).to_owned())).collect::<Vec<_>>()
     });
-    values.filter(|text| !text.is_empty()).map(Secret::new).collect()
+    let in_addresses = environment.iter().filter_map(|(_, value)| password_in(value.to_str()?).map(str::to_owned));
+    values.chain(in_addresses).filter(|text| !text.is_empty()).map(Secret::new).collect()
+}
+
+/// The password of `https://user:password@host`, whatever variable holds it.
+fn password_in(value: &str) -> Option<&str> {
+    let (_, rest) = value.split_once("://")?;
+    let (login, _) = rest.rsplit_once('@')?;
+    login.split_once(':').map(|(_, password)| password)
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::str::FromStr;
 
-use super::{ALL, Environment, Secret, Setting};
+use super::{ALL, Environment, Secret, Setting, password_in};
 
 /// Reads settings and remembers what is wrong with them.
 #[derive(Debug)]
@@ -144,7 +144,10 @@ impl<'e> Reader<'e> {
             return direct.map(|(_, text)| Secret::new(text));
         };
         let example = format!("{by_file}=/run/secrets/{}", setting.name.to_ascii_lowercase());
-        let wrong = match (direct, std::fs::read(file)) {
+        // What is not there is told by reading it. From a pipe it could be read only once.
+        let is_odd = std::fs::metadata(file).is_ok_and(|file| !file.is_file() && !file.is_dir());
+        let read = if is_odd { Err(std::io::Error::other("it is no regular file")) } else { std::fs::read(file) };
+        let wrong = match (direct, read) {
             (Some((variable, _)), _) if variable == setting.name => {
                 format!("and {variable} are both set: leave one out")
             }
@@ -169,6 +172,11 @@ impl<'e> Reader<'e> {
     pub fn note(&mut self, variable: impl Into<String>, wrong: impl Into<String>, setting: &Setting) {
         let example = format!("{}={}", setting.name, setting.example);
         self.problems.push(Problem { variable: variable.into(), wrong: wrong.into(), example });
+    }
+
+    /// Whether something is wrong with this setting already: then it is not also missing.
+    pub fn is_noted(&self, setting: &Setting) -> bool {
+        self.problems.iter().any(|problem| setting.is_named(&problem.variable))
     }
 
     /// The variable that gives this setting its value, and the value: its own, a fallback's, or the default.
@@ -255,8 +263,9 @@ pub fn misspelled(environment: &Environment) -> Vec<String> {
         .collect()
 }
 
-/// A wrong value is quoted, but not a page of it.
+/// A wrong value is quoted, but not a page of it, and no password that was written into an address.
 fn shorten(text: &str) -> String {
+    let text = password_in(text).map_or_else(|| text.to_owned(), |password| text.replacen(password, "[secret]", 1));
     let text: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
     match text.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &text[..end]),

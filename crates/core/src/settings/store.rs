@@ -92,26 +92,16 @@ fn access_keys(reader: &mut Reader<'_>) -> Option<AccessKeys> {
     let id = reader.secret(&name::AWS_ACCESS_KEY_ID);
     let secret = reader.secret(&name::AWS_SECRET_ACCESS_KEY);
     let session_token = reader.secret(&name::AWS_SESSION_TOKEN);
-    match (id, secret) {
-        (Some(id), Some(secret)) => Some(AccessKeys { id, secret, session_token }),
-        (None, None) => None,
-        (Some(_), None) => {
-            reader.note(
-                name::AWS_SECRET_ACCESS_KEY.name,
-                "is not set, but AWS_ACCESS_KEY_ID is",
-                &name::AWS_SECRET_ACCESS_KEY,
-            );
-            None
-        }
-        (None, Some(_)) => {
-            reader.note(
-                name::AWS_ACCESS_KEY_ID.name,
-                "is not set, but AWS_SECRET_ACCESS_KEY is",
-                &name::AWS_ACCESS_KEY_ID,
-            );
-            None
-        }
+    let (one, other) = match (id, secret) {
+        (Some(id), Some(secret)) => return Some(AccessKeys { id, secret, session_token }),
+        (None, None) => return None,
+        (Some(_), None) => (&name::AWS_SECRET_ACCESS_KEY, &name::AWS_ACCESS_KEY_ID),
+        (None, Some(_)) => (&name::AWS_ACCESS_KEY_ID, &name::AWS_SECRET_ACCESS_KEY),
+    };
+    if !reader.is_noted(one) {
+        reader.note(one.name, format!("is not set, but {} is", other.name), one);
     }
+    None
 }
 
 fn encryption(reader: &mut Reader<'_>) -> Option<Encryption> {

@@ -93,11 +93,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("MAIL_FROM", "Backup <admin@", "MAIL_FROM is `Backup <admin@`: must be an address, or Name <address>"),
     ("MAIL_FROM", "Evil\r\nBcc: x@example.com <a@example.com>", "must not hold control characters"),
     ("BACKUP_HOME", " ", "BACKUP_HOME holds nothing but blanks"),
+    ("DB_HOST", "postgres://app:hunter2@db/shop", "DB_HOST is `postgres://app:[secret]@db/shop`: must be a host alone"),
+    ("S3_ENDPOINT_URL", "https://app:hunter2@store", "S3_ENDPOINT_URL is `https://app:[secret]@store`: must not hold"),
     ("DB_PASSWORD_FILE", "/no/such/file", "DB_PASSWORD_FILE names a file that cannot be read: No such file"),
     (
         "DB_PASSWORD_FILE",
         "/dev/null",
-        "DB_PASSWORD_FILE names an empty file | DB_PASSWORD_FILE=/run/secrets/db_password",
+        "DB_PASSWORD_FILE names a file that cannot be read: it is no regular file | DB_PASSWORD_FILE=/run/secrets/db_password",
     ),
     ("MAIL_PASSWORD_FILE", "/", "MAIL_PASSWORD_FILE names a file that cannot be read: Is a directory"),
 ];

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use lettre::Address;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
@@ -110,7 +112,9 @@ async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Re
         }
         let credentials = Credentials::new(user.clone(), password.reveal().to_owned());
         let log_in = async {
-            connection.auth(DEFAULT_MECHANISMS, &credentials).await.map_err(|error| lost(Stage::LogIn, error))
+            let answer = connection.auth(DEFAULT_MECHANISMS, &credentials).await;
+            answer
+                .map_err(|error| lost_saying(Stage::LogIn, error, |text| without_login(text, user, password.reveal())))
         };
         patience.wait(Stage::LogIn, log_in).await?;
         pass(Stage::LogIn, format!("logged in as {user}"));
@@ -204,10 +208,22 @@ fn client_name(tcp: &TcpStream) -> ClientId {
 
 /// What the protocol's own error means at this step.
 fn lost(stage: Stage, error: lettre::transport::smtp::Error) -> SmtpError {
+    lost_saying(stage, error, |text| text)
+}
+
+/// A server may repeat the line that it refuses, with the password as it came.
+fn without_login(text: String, user: &str, password: &str) -> String {
+    let encoded = [format!("\0{user}\0{password}"), password.to_owned()].map(|login| BASE64_STANDARD.encode(login));
+    let forms = encoded.iter().map(String::as_str).chain([password]);
+    // A shorter one would blot out ordinary words.
+    forms.filter(|form| form.len() >= 4).fold(text, |text, form| text.replace(form, "[secret]"))
+}
+
+fn lost_saying(stage: Stage, error: lettre::transport::smtp::Error, show: impl FnOnce(String) -> String) -> SmtpError {
     match error.status() {
         Some(code) => {
             let text = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            let reply = clean::line(&format!("{code} {text}"), 300);
+            let reply = clean::line(&format!("{code} {}", show(text)), 300);
             SmtpError::Refused { stage, reply, permanent: error.is_permanent() }
         }
         None if error.is_response() => {
