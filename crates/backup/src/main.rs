@@ -4,6 +4,7 @@ mod args;
 mod before;
 mod error;
 mod footer;
+mod loss;
 mod notice;
 mod output;
 mod pipeline;

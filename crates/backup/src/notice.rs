@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use crate::before::Before;
 use crate::error::Error;
+use crate::loss::{Loss, some_of};
 use crate::run::{Ended, Report};
 use crate::settings::Settings;
 
@@ -20,9 +21,6 @@ const TIME_TO_LOOK: Duration = Duration::from_secs(20);
 
 /// The same when the tool was told to end, and has ten seconds for everything.
 const TIME_TO_LOOK_IN_A_HURRY: Duration = Duration::from_secs(2);
-
-/// Tables that are named one by one in a mail.
-const NAMED_TABLES: usize = 10;
 
 /// Mails how the run ended, to whom the settings name; or, where there is nothing to say, what still waits to be sent.
 pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<Ended, Error>) {
@@ -35,7 +33,9 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<
     let mailer = Mailer::new(mail.clone(), &settings.places.state);
     let report = match ended {
         Ok(Ended::Made(report)) if report.exit() != Exit::Done => partly(report, settings, context),
-        Ok(Ended::Made(report)) if mail.notify_on == NotifyOn::All => success(report, settings, context),
+        Ok(Ended::Made(report)) if mail.notify_on == NotifyOn::All || !report.losses().is_empty() => {
+            success(report, settings, context)
+        }
         Err(error) => failure(error, settings, context).await,
         Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => return mailer.send_waiting(now()).await,
     };
@@ -43,15 +43,21 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<
 }
 
 fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {
-    let headline = format!("{} was backed up.", settings.database.name);
-    let mail = Mail::new(Kind::Success, context.origin(&settings.database), headline)
-        .safety(safety(report))
-        .in_subject(figures::size(report.stored_bytes));
-    what_was_made(what_changed(warnings(mail, report), report), report)
+    let name = &settings.database.name;
+    let losses = report.losses();
+    let (kind, headline) = match losses.as_slice() {
+        [] => (Kind::Success, format!("{name} was backed up.")),
+        _ => (Kind::SuccessWithWarning, format!("{name} was backed up. Is it meant to be as it is now?")),
+    };
+    let mail = Mail::new(kind, context.origin(&settings.database), headline).safety(safety(report));
+    let mail = mail.in_subject(losses.first().map_or_else(|| figures::size(report.stored_bytes), Loss::in_short));
+    what_was_made(what_changed(odd(mail, report), report), report)
 }
 
-/// `pg_dump` ends well and still says what it left out or could not tell: nobody would look for that in a log.
-fn warnings(mail: Mail, report: &Report) -> Mail {
+/// Losses first: a table that is gone is worth more than any figure. `pg_dump` ends well and still says what it left out or could
+/// not tell: nobody would look for that in a log.
+fn odd(mail: Mail, report: &Report) -> Mail {
+    let mail = report.losses().iter().fold(mail, |mail, loss| mail.warning(loss.to_string()));
     if report.warnings.is_empty() {
         return mail;
     }
@@ -71,7 +77,7 @@ fn partly(report: &Report, settings: &Settings, context: &Context) -> Mail {
             mail = mail.steps("What to do", error.hint().map(Step::say));
         }
     }
-    what_was_made(warnings(mail, report), report)
+    what_was_made(odd(mail, report), report)
 }
 
 fn safety(report: &Report) -> &'static str {
@@ -81,18 +87,8 @@ fn safety(report: &Report) -> &'static str {
     }
 }
 
-/// Losses first: a table that is gone or rows that fell by half are worth more than any figure.
-fn what_changed(mut mail: Mail, report: &Report) -> Mail {
+fn what_changed(mail: Mail, report: &Report) -> Mail {
     let Some((before, changes)) = &report.changes else { return mail };
-    if changes.rows_after.saturating_mul(2) < changes.rows_before {
-        let (now, then) = (figures::count(changes.rows_after), figures::count(changes.rows_before));
-        mail = mail.warning(format!(
-            "The database has lost more than half of its rows: {now} now, {then} in the backup before."
-        ));
-    }
-    if !changes.tables_gone.is_empty() {
-        mail = mail.warning(format!("Tables that are gone: {}", names(&changes.tables_gone)));
-    }
     mail.facts("Since the last backup", changed_facts(*before, changes))
 }
 
@@ -103,17 +99,9 @@ fn changed_facts(before: OffsetDateTime, changes: &Changes) -> Vec<Fact> {
         Fact::count_change("Rows", changes.rows_before, changes.rows_after),
     ];
     if !changes.tables_new.is_empty() {
-        facts.push(Fact::new("New tables", names(&changes.tables_new)));
+        facts.push(Fact::new("New tables", some_of(&changes.tables_new)));
     }
     facts
-}
-
-fn names(tables: &[String]) -> String {
-    let shown = tables.iter().take(NAMED_TABLES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match tables.len().saturating_sub(NAMED_TABLES) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn what_was_made(mail: Mail, report: &Report) -> Mail {
@@ -143,14 +131,14 @@ async fn failure(error: &Error, settings: &Settings, context: &Context) -> Mail 
     let before = Before::look(settings, key_time(context.started), limit).await;
     let mail = before.tell(Mail::new(Kind::Failure, context.origin(&settings.database), headline));
     let mut steps: Vec<Step> = error.hint().map(|hint| Step::say(context.redact(&hint))).into_iter().collect();
+    steps.push(Step::tool("Check everything without writing anything:", "backup --dry-run"));
     steps.push(match error.exit() {
         Exit::Interrupted(Signal::Interrupt | Signal::Terminate) => {
             Step::tool("It was stopped from outside. Make the backup now:", "backup")
         }
         _ => Step::tool("Then make the backup now, without waiting for the next night:", "backup"),
     });
-    steps.push(Step::tool("Check everything without writing anything:", "backup --dry-run"));
     let mut facts = before.facts(context);
-    facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab); a restarted container tries at once"));
+    facts.push(Fact::new("Next attempt", "with the next scheduled run (crontab), or where the container starts and the newest backup is older than 25 hours"));
     mail.steps("What to do", steps).facts("What is safe", facts).log_tail("The end of the log", &context.log_tail())
 }

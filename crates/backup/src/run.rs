@@ -18,6 +18,7 @@ use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::args::Args;
 use crate::error::Error;
+use crate::loss::{self, Loss};
 use crate::notice;
 use crate::output::{Sink, Written};
 use crate::pipeline::{self, Made, Whole};
@@ -247,7 +248,7 @@ impl<'c> Run<'c> {
             Written::File(path) => Some(path.display().to_string()),
             Written::Stored(_) | Written::Stdout => None,
         });
-        Report {
+        let report = Report {
             address,
             stored_bytes: made.compressed_bytes,
             verified_by_store: matches!(&made.written, Written::Stored(stored) if stored.crc64.is_some()),
@@ -256,7 +257,11 @@ impl<'c> Run<'c> {
             warnings: self.context.redact(&made.warnings),
             changes: before.map(|before| (before.started, made.footer.changes_since(&before))),
             footer: made.footer,
+        };
+        for loss in report.losses() {
+            log::warn!("{loss}");
         }
+        report
     }
 }
 
@@ -301,9 +306,10 @@ impl Ended {
             Self::Made(report) => report.finish(),
             Self::Recent { address, age } => {
                 let document = json!({ "skipped": "recent", "newest": address, "age_seconds": age.as_secs() });
-                Finish::new(Exit::Done, None, document)
+                Finish::new(Exit::Done, None, document).with_nothing_done()
             }
             Self::DryRun { addresses } => {
+                log::info!("all is well for a backup, which would be written there; nothing was written");
                 let line = addresses.join("\n");
                 Finish::new(Exit::Done, Some(line), json!({ "dry_run": true, "would_write": addresses }))
             }
@@ -312,6 +318,11 @@ impl Ended {
 }
 
 impl Report {
+    /// What the backup before holds, and this one has not.
+    pub(crate) fn losses(&self) -> Vec<Loss> {
+        self.changes.as_ref().map_or_else(Vec::new, |(_, changes)| loss::of(changes))
+    }
+
     /// Promotions that did not work: the backup is there, but the week or month is not covered yet.
     pub(crate) fn not_promoted(&self) -> impl Iterator<Item = &Promotion> {
         self.promotions.iter().filter(|promotion| promotion.result.is_err())

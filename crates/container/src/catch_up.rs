@@ -55,7 +55,9 @@ async fn answers(database: &Database) {
         }
         if !said {
             let (Database { host, port, .. }, patience) = (database, figures::duration(PATIENCE));
-            log::info!("the database at {host}:{port} takes no connections yet; it is waited for, up to {patience}");
+            let why =
+                if is_known(database).await { "takes no connections yet" } else { "cannot be found by that name yet" };
+            log::info!("the database at {host}:{port} {why}; it is waited for, up to {patience}");
             said = true;
         }
         sleep(Duration::from_secs(1)).await;
@@ -68,6 +70,15 @@ async fn is_ready(pg_isready: &Program, database: &Database) -> bool {
     let child = Child::start(&pg_isready.path, arguments, &base_variables(), Stdio::null(), log::Level::Debug);
     let Ok(mut child) = child else { return false };
     child.wait().await.is_ok_and(|ended| ended.status.success())
+}
+
+/// Whether the name stands for an address: where it does not, the database is not started, or on another network.
+async fn is_known(database: &Database) -> bool {
+    if database.host.starts_with('/') {
+        return true;
+    }
+    let found = tokio::net::lookup_host((database.host.as_str(), database.port));
+    timeout(database.connect_timeout, found).await.is_ok_and(|found| found.is_ok())
 }
 
 async fn is_open(database: &Database) -> bool {

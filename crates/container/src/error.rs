@@ -84,7 +84,7 @@ impl Failure for Error {
                 "Nothing would run any more, so the container ends as soon as no tool is at work; its restart policy starts it again."
                     .to_owned(),
             ),
-            Self::Crontab(_) | Self::SettingsAndCrontab { .. } => Some("cron would ignore the whole file without a word.".to_owned()),
+            Self::Crontab(_) | Self::SettingsAndCrontab { .. } => Some("Mend that line: as it is, cron would ignore the whole file without a word.".to_owned()),
             Self::File { attempt: "write", .. } => {
                 Some("With a read-only root file system, /run must be a tmpfs, as in docker/compose.yaml.".to_owned())
             }

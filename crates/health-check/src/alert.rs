@@ -72,8 +72,8 @@ pub(crate) struct Problem {
 /// What is to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Say {
-    /// These got worse.
-    Alert { worse: Vec<Name> },
+    /// These got worse, and those are not broken any more.
+    Alert { worse: Vec<Name>, over: Vec<Name> },
     /// Nothing has got worse, and what is wrong has lasted for long.
     Reminder,
     /// These are not broken any more, others are.
@@ -140,7 +140,7 @@ pub(crate) fn decide(
     };
     let mut open = Open { thread, since, told, problems };
     let say = if !worse.is_empty() {
-        Some(Say::Alert { worse })
+        Some(Say::Alert { worse, over })
     } else if !over.is_empty() {
         Some(if open.is_critical() { Say::Partly { over } } else { Say::Eased })
     } else {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     fn alert(worse: &[Name]) -> Say {
-        Say::Alert { worse: worse.to_vec() }
+        Say::Alert { worse: worse.to_vec(), over: Vec::new() }
     }
 
     #[test]
@@ -220,6 +220,17 @@ mod tests {
             Some(Say::Recovered),
         ];
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn what_is_over_is_told_with_what_is_new() {
+        use State::{Critical, Ok};
+        let said = told(&[
+            (0, &[(Name::Database, Critical), (Name::Cron, Ok)]),
+            (1, &[(Name::Database, Ok), (Name::Cron, Critical)]),
+        ]);
+        let over = Say::Alert { worse: vec![Name::Cron], over: vec![Name::Database] };
+        assert_eq!(said, [Some(alert(&[Name::Database])), Some(over)]);
     }
 
     #[test]

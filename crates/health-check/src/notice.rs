@@ -70,7 +70,7 @@ struct Letter<'l> {
 impl Letter<'_> {
     fn write(&self, say: &Say) -> Mail {
         match say {
-            Say::Alert { worse } => self.alert(worse),
+            Say::Alert { worse, over } => self.alert(worse, over),
             Say::Reminder => self.reminder(),
             Say::Partly { over } => self.partly(over),
             Say::Eased => self.over("Nothing is broken any more; some things are still odd"),
@@ -88,7 +88,7 @@ impl Letter<'_> {
         Mail::new(kind, origin, headline).in_thread(place).safety(self.safety())
     }
 
-    fn alert(&self, worse: &[Name]) -> Mail {
+    fn alert(&self, worse: &[Name], over: &[Name]) -> Mail {
         let found = |name: &Name| self.findings.iter().find(|finding| finding.name == *name);
         let new: Vec<&Finding> = worse.iter().filter_map(found).collect();
         let headline = match new.as_slice() {
@@ -98,6 +98,10 @@ impl Letter<'_> {
                 several.len(),
                 names(several.iter().map(|found| found.name))
             ),
+        };
+        let headline = match over {
+            [] => headline,
+            over => format!("{headline} Not broken any more: {}.", names(over.iter().copied())),
         };
         let mail = self.begin(Kind::HealthAlert, &headline).in_subject(names(new.iter().map(|found| found.name)));
         self.body(mail)

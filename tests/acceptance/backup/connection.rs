@@ -59,7 +59,8 @@ fn a_host_that_nobody_knows() {
     let mut sandbox = shop();
     sandbox.env("DB_HOST", "db.invalid");
     let outcome = sandbox.command("backup").run().says("trying again in 2s").says("trying again in 5s");
-    Failed { cause: "could not translate host name \"db.invalid\"", hint: "Check DB_HOST." }.check(&sandbox, outcome);
+    Failed { cause: "could not translate host name \"db.invalid\"", hint: "is DB_HOST the name of its service" }
+        .check(&sandbox, outcome);
 }
 
 #[test]

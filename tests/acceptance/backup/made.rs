@@ -111,16 +111,20 @@ fn roles_come_with_the_backup_but_no_passwords() {
 }
 
 #[test]
-fn the_mail_tells_what_changed_since_the_last_backup() {
-    let sandbox = shop();
+fn what_is_gone_since_the_last_backup_is_warned_of_whoever_wants_no_success() {
+    let mut sandbox = shop();
     sandbox.command("backup").arg("--no-notify").run().succeeds();
     age_backup(&sandbox);
     sandbox.database().sql("DROP TABLE nothing_yet; DELETE FROM orders; CREATE TABLE returned (order_id int);");
+    sandbox.env("BACKUP_NOTIFY_ON", "failure");
     let outcome = sandbox.command("backup").run().succeeds();
+    let outcome = outcome.says("WARN Tables that are gone since the backup before: public.nothing_yet");
     let letter = only_mail(&sandbox, &outcome);
+    assert!(letter.subject.starts_with("⚠️ Backup succeeded with a WARNING"), "{}", letter.subject);
+    assert!(letter.subject.ends_with("(a table is gone)"), "{}", letter.subject);
     for told in [
         "Warning: The database has lost more than half of its rows: 901 now, 2,901 in the backup before.",
-        "Warning: Tables that are gone: public.nothing_yet",
+        "Warning: Tables that are gone since the backup before: public.nothing_yet",
         "New tables: public.returned",
         "Last backup: ",
         "-2,000 (-68.9 %)",
@@ -225,6 +229,13 @@ fn no_backup_is_made_where_a_newer_one_stands() {
     assert_eq!(sandbox.store().keys(), before);
     assert_eq!(due().arg("--json").run().json()["skipped"], "recent");
     assert_eq!(sandbox.mail().messages().len(), 1, "what was skipped is not mailed");
+
+    // What did nothing says nothing of how the job goes.
+    let last = || std::fs::read_to_string(sandbox.home().join("state/backup.json")).unwrap();
+    sandbox.command("backup").env("DB_PASSWORD", "canarywrong").run().exits(1);
+    let failed = last();
+    due().run().succeeds().prints_nothing();
+    assert_eq!(last(), failed);
     age_backup(&sandbox);
     due().run().succeeds().prints(&daily_name(&sandbox));
 }

@@ -7,7 +7,8 @@ const HINTS: &[(&str, &str)] = &[
     ("pg_hba.conf", "The server's pg_hba.conf does not let this role in from here."),
     (
         "could not translate host name",
-        "Check DB_HOST. In compose: is the backup service in the same network as the database?",
+        "Is the database running (`docker-compose ps`; `docker-compose up -d` starts it), is DB_HOST the name of its service, and is \
+         the backup service in the same network?",
     ),
     ("Connection refused", "Is the database running, and are DB_HOST and DB_PORT right?"),
     (

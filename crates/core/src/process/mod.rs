@@ -145,6 +145,8 @@ pub struct Finish {
     pub line: Option<String>,
     /// The result for scripts: the members of the JSON document beside `tool`, `outcome` and `exit_code`.
     pub document: serde_json::Map<String, serde_json::Value>,
+    /// There was nothing to do, so that this says nothing of how the job goes.
+    nothing_done: bool,
 }
 
 impl Finish {
@@ -154,7 +156,13 @@ impl Finish {
             serde_json::Value::Object(members) => members,
             _ => serde_json::Map::new(),
         };
-        Self { exit, line, document }
+        Self { exit, line, document, nothing_done: false }
+    }
+
+    /// The same of a job that found nothing to do: how the run before it ended stays written down.
+    #[must_use]
+    pub fn with_nothing_done(self) -> Self {
+        Self { nothing_done: true, ..self }
     }
 }
 
@@ -209,6 +217,7 @@ pub fn run_parsed<A: Arguments, E: Failure + 'static>(
             finish.map_err(|error| Box::new(error) as Box<dyn Failure>)
         })
     });
+    let is_the_job = is_the_job && !matches!(&ended, Ok(Finish { nothing_done: true, .. }));
     let (exit, error) = match ended {
         Ok(finish) => {
             if common.json {
