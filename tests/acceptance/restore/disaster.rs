@@ -118,3 +118,33 @@ fn the_database_comes_back_with_these_tools() {
 fn the_database_comes_back_with_stock_tools_only() {
     brings_it_back(&block_run_by("the_database_comes_back_with_stock_tools_only"));
 }
+
+/// The shop with a backup, whose database is called as in the README.
+fn shop_of_the_readme() -> Sandbox {
+    let sandbox = Sandbox::on(Cluster::start().create_database_named(DATABASE));
+    fill(sandbox.database());
+    back_up(sandbox).0
+}
+
+#[test]
+fn a_table_that_is_gone_comes_back() {
+    let sandbox = shop_of_the_readme();
+    let before = counts(sandbox.database());
+    sandbox.database().sql("DROP TABLE orders CASCADE");
+    follow(&sandbox, &block_run_by("a_table_that_is_gone_comes_back"));
+    assert_eq!(counts(sandbox.database()), before);
+}
+
+#[test]
+fn rows_that_are_gone_come_back() {
+    let sandbox = shop_of_the_readme();
+    let database = sandbox.database();
+    // One that came after the backup, and one that has changed since.
+    database.sql("INSERT INTO orders (customer, net) VALUES (1, 1); UPDATE orders SET net = 0 WHERE id = 1;");
+    let rows = || database.query("SELECT count(*), sum(gross), max(id) FROM orders");
+    let all = rows();
+    database.sql("DELETE FROM orders WHERE id % 3 = 2");
+    follow(&sandbox, &block_run_by("rows_that_are_gone_come_back"));
+    assert_eq!(rows(), all);
+    database.sql("INSERT INTO orders (customer, net) VALUES (1, 1)");
+}
