@@ -66,19 +66,22 @@ pub(crate) fn run() -> ExitCode {
         return ExitCode::from(2);
     };
     let told = tell(&TOOL, &environment, &words, Forgetful::WaitsForNine, |origin, words| {
-        let (headline, safety) = if ended {
+        let (headline, in_short, safety) = if ended {
             (
                 "The backup container has ended.",
+                "the container has ended",
                 "Backups that are there stay there. The container is started again where its restart policy says so; see that it runs.",
             )
         } else {
             (
                 "The backup container does not start.",
+                "the container does not start",
                 "Backups that are there stay there, but until this is mended no new one is made, and nothing is checked.",
             )
         };
         Report::new(TOOL.failure, origin, headline)
             .safety(safety)
+            .in_subject(in_short)
             .details("What is wrong", words.as_bytes())
             .steps("What to do", hint.map(Step::say))
             .steps("See", [Step::run("What the container says:", "docker-compose logs --tail 50 backup")])

@@ -103,7 +103,9 @@ impl Letter<'_> {
             [] => headline,
             over => format!("{headline} Not broken any more: {}.", names(over.iter().copied())),
         };
-        let mail = self.begin(Kind::HealthAlert, &headline).in_subject(names(new.iter().map(|found| found.name)));
+        let severity = if new.iter().any(|found| found.state == State::Critical) { "critical" } else { "warning" };
+        let in_short = format!("{severity}: {}", names(new.iter().map(|found| found.name)));
+        let mail = self.begin(Kind::HealthAlert, &headline).in_subject(in_short);
         self.body(mail)
     }
 

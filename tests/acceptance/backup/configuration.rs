@@ -31,6 +31,7 @@ fn every_mistake_is_told_in_one_message_and_one_mail() {
     let outcome = outcome.says("5 settings are wrong, nothing was touched:");
     let letter = only_mail(&sandbox, &outcome);
     assert!(letter.subject.starts_with("❌ Backup FAILED: "), "{}", letter.subject);
+    assert!(letter.subject.ends_with("(a setting is wrong)"), "{}", letter.subject);
     assert!(
         letter.text.starts_with("backup could not start: a setting is wrong. Nothing was touched."),
         "{}",

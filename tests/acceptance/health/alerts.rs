@@ -44,7 +44,7 @@ fn an_alert_its_reminder_and_its_end_are_one_conversation() {
     let letters = letters(&sandbox);
     let [alert, reminder, over] = letters.as_slice() else { panic!("{} mails", letters.len()) };
     assert!(
-        alert.subject.starts_with("⚠️ Health ALERT: ") && alert.subject.ends_with("(database)"),
+        alert.subject.starts_with("⚠️ Health ALERT: ") && alert.subject.ends_with("(critical: database)"),
         "{}",
         alert.subject
     );
@@ -83,7 +83,7 @@ fn what_gets_worse_is_told_at_once_in_the_same_conversation() {
     let letters = letters(&sandbox);
     assert_eq!(letters.len(), 3);
     assert!(letters[2].subject.ends_with("(over: database; still: recent-backup)"), "{}", letters[2].subject);
-    assert!(letters[1].subject.ends_with("(database)"), "{}", letters[1].subject);
+    assert!(letters[1].subject.ends_with("(critical: database)"), "{}", letters[1].subject);
     assert_eq!(letters[1].header("References"), letters[0].header("Message-ID"));
     // Both stand in it, what is known with its beginning.
     assert!(

@@ -21,7 +21,7 @@ fn a_small_disk_that_is_full_is_told_once() {
     }
     let told = letters(&sandbox);
     let [letter] = told.as_slice() else { panic!("{} mails", told.len()) };
-    assert!(letter.text.contains("100 % full") && letter.subject.contains("(disk)"), "{}", letter.text);
+    assert!(letter.text.contains("100 % full") && letter.subject.contains("(critical: disk)"), "{}", letter.text);
     assert!(letter.text.contains("has to remember what was told"), "{}", letter.text);
     // The disk is well again, and so is everything that was told.
     health(&sandbox).run().succeeds();

@@ -36,18 +36,23 @@ pub(super) fn mail(
     text: &str,
     hint: Option<&str>,
 ) -> Result<(), Interrupted> {
-    let (headline, safety) = match exit {
+    let (headline, in_short, safety) = match exit {
         Exit::Config => (
             "could not start: a setting is wrong.",
+            "a setting is wrong",
             "Nothing was touched. Until this is mended, the job does not run at all.",
         ),
-        _ => ("broke off.", "What it was doing was not done, or not to the end."),
+        _ => ("broke off.", "broke off", "What it was doing was not done, or not to the end."),
     };
+    let mend = (exit == Exit::Config).then(|| {
+        Step::run("Mend it in the .env file of the backup service, and have it used:", "docker-compose up -d backup")
+    });
     tell(tool, environment, text, Forgetful::Mails, |origin, words| {
         Report::new(tool.failure.clone(), origin, format!("{} {headline}", tool.name))
             .safety(safety)
+            .in_subject(in_short)
             .details("What is wrong", words.as_bytes())
-            .steps("What to do", hint.map(Step::say))
+            .steps("What to do", hint.map(Step::say).into_iter().chain(mend))
             .steps("Then", [Step::tool("Try again by hand:", tool.name)])
     })
 }
