@@ -47,7 +47,7 @@ fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {
     let losses = report.losses();
     let (kind, headline) = match losses.as_slice() {
         [] => (Kind::Success, format!("{name} was backed up.")),
-        _ => (Kind::SuccessWithWarning, format!("{name} was backed up. Is it meant to be as it is now?")),
+        _ => (Kind::SuccessWithWarning, format!("{name} was backed up. Is it meant to hold less than before?")),
     };
     let mail = Mail::new(kind, context.origin(&settings.database), headline).safety(safety(report));
     let mail = mail.in_subject(losses.first().map_or_else(|| figures::size(report.stored_bytes), Loss::in_short));
