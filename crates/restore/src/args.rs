@@ -104,7 +104,7 @@ impl FetchArgs {
 ///
 /// All of it or nothing: one transaction, which ends only when the backup was read to its end and is what it says; then every row
 /// is compared, and only then the database gets its name. An existing database is replaced only when its name is typed out, and is
-/// dumped first.
+/// dumped first, if there is anything in it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES, before_help = RUN_EXAMPLES)]
 pub(crate) struct RunArgs {
@@ -127,7 +127,7 @@ pub(crate) struct RunArgs {
     /// Create the roles that the backup names and the server does not have, without passwords
     #[arg(long)]
     pub(crate) create_roles: bool,
-    /// Who owns the database (default: who owned it, as the backup says; of one that is replaced, who owns it now)
+    /// Who owns the database (default: who owned it, as the backup says; of one that is replaced and not empty, who owns it now)
     #[arg(long, value_name = "ROLE")]
     pub(crate) owner: Option<String>,
     /// Do not ask whether to go on

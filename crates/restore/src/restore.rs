@@ -6,6 +6,7 @@
 //! damaged backup, a full disk or Ctrl-C at any point changes nothing.
 
 mod ask;
+mod empty;
 mod names;
 mod plan;
 mod replaced;
@@ -35,7 +36,7 @@ use crate::args::RunArgs;
 use crate::error::Error;
 use crate::find;
 use crate::settings::Settings;
-use plan::Plan;
+use plan::{Beside, Plan};
 use server::Server;
 use unfinished::Unfinished;
 
@@ -199,13 +200,17 @@ impl Run<'_> {
         let Names { target, before, .. } = &plan.names;
         // A change of names that is cut off leaves nobody knowing whether it took place: signals wait for it.
         let mut refused = server.give(&plan.roles.settings).await;
+        if let Beside::Given(properties) = &plan.beside {
+            refused.extend(server.give_properties(&plan.names, properties).await);
+        }
         let Some(replaced) = &plan.replaced else {
-            refused.extend(server.name(&plan.names, &plan.properties).await?);
+            server.name(&plan.names).await?;
             return Ok(Became { refused, kept: None });
         };
-        server.swap(&plan.names, replaced.owner.as_ref()).await?;
-        log::info!("{target} is the restored one from now on");
-        let gone = replaced::drop_or_keep(server, before, replaced.safety_dump.as_deref());
+        server.swap(&plan.names, &plan.beside).await?;
+        let was_empty = if replaced.is_empty { "; the one before was empty" } else { "" };
+        log::info!("{target} is the restored one from now on{was_empty}");
+        let gone = replaced::drop_or_keep(server, before, replaced);
         let gone = self.bounds.hold(gone).await.inspect_err(|_| {
             log::warn!("what was replaced is left as {before}");
         })?;

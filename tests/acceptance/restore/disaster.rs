@@ -47,7 +47,13 @@ fn after_the_fire() -> (Sandbox, Database, String, String) {
 
 /// Once where nothing is, and once more over what is then there and has been damaged.
 fn brings_it_back(commands: &str) {
-    let (sandbox, database, before, properties_before) = after_the_fire();
+    brings_it_back_to(after_the_fire(), commands);
+}
+
+fn brings_it_back_to(
+    (sandbox, database, before, properties_before): (Sandbox, Database, String, String),
+    commands: &str,
+) {
     for time in ["first", "second"] {
         let said = follow(&sandbox, commands);
         assert_eq!(counts(&database), before, "{time}: {said}");
@@ -112,6 +118,15 @@ fn the_guides_own_commands_work() {
 #[test]
 fn the_database_comes_back_with_these_tools() {
     brings_it_back(&block_run_by("the_database_comes_back_with_these_tools"));
+}
+
+#[test]
+fn it_comes_back_where_the_official_image_has_made_an_empty_one() {
+    for block in ["the_database_comes_back_with_these_tools", "the_database_comes_back_with_stock_tools_only"] {
+        let after = after_the_fire();
+        after.1.cluster().create_database_named(DATABASE);
+        brings_it_back_to(after, &block_run_by(block));
+    }
 }
 
 #[test]

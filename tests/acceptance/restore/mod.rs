@@ -2,6 +2,7 @@
 
 mod damage;
 mod disaster;
+mod empty;
 mod fetch;
 mod fetch_broken;
 mod list;
