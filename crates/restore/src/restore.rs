@@ -278,6 +278,15 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) 
         );
     }
     log::info!("PostgreSQL gathers its statistics in the background; ANALYZE does it at once");
+    let without_password = plan.roles.without_password();
+    if !without_password.is_empty() {
+        let give = |role: &&str| format!("ALTER ROLE {} PASSWORD '...';", identifier(role));
+        let give = without_password.iter().map(give).collect::<Vec<_>>().join(" ");
+        log::warn!("the roles that were created have no password yet, and cannot log in with one before: {give}");
+        log::warn!(
+            "the role that makes the backups needs the one that .env has (DB_PASSWORD): else every backup fails"
+        );
+    }
     let document = json!({
         "backup": subject.address,
         "database": target.as_str(),

@@ -104,7 +104,9 @@ fn roles_that_are_missing_are_named_and_made_when_asked() {
     assert_eq!((roles(), databases(&sandbox, "again").len()), (String::new(), 0));
 
     let made = restore(&sandbox, &["run", "latest", "--into", "again", "--create-roles"]).run().succeeds();
-    made.says("roles that will be created, without passwords: Ghost's app, ghost_team");
+    made.says("roles that will be created, without passwords: Ghost's app, ghost_team")
+        .says("have no password yet, and cannot log in with one before: ALTER ROLE \"Ghost's app\" PASSWORD '...';\n")
+        .says("the one that .env has (DB_PASSWORD)");
     assert_eq!(roles(), "Ghost's app,ghost_team");
     let again = original.cluster().database("again");
     assert_eq!(again.query("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'"), "Ghost's app");
