@@ -91,7 +91,7 @@ fn what_changed(mut mail: Mail, report: &Report) -> Mail {
         ));
     }
     if !changes.tables_gone.is_empty() {
-        mail = mail.warning(format!("Tables that are gone: {}", names(&changes.tables_gone)));
+        mail = mail.warning(format!("Tables that are gone: {}", figures::names(&changes.tables_gone, NAMED_TABLES)));
     }
     mail.facts("Since the last backup", changed_facts(*before, changes))
 }
@@ -103,17 +103,9 @@ fn changed_facts(before: OffsetDateTime, changes: &Changes) -> Vec<Fact> {
         Fact::count_change("Rows", changes.rows_before, changes.rows_after),
     ];
     if !changes.tables_new.is_empty() {
-        facts.push(Fact::new("New tables", names(&changes.tables_new)));
+        facts.push(Fact::new("New tables", figures::names(&changes.tables_new, NAMED_TABLES)));
     }
     facts
-}
-
-fn names(tables: &[String]) -> String {
-    let shown = tables.iter().take(NAMED_TABLES).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match tables.len().saturating_sub(NAMED_TABLES) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
 }
 
 fn what_was_made(mail: Mail, report: &Report) -> Mail {

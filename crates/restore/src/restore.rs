@@ -10,6 +10,7 @@ mod empty;
 mod names;
 mod plan;
 mod replaced;
+mod richer;
 mod roles;
 mod safety;
 mod server;
@@ -28,7 +29,7 @@ use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
 use backup_core::sql::identifier;
-use backup_core::store::Store;
+use backup_core::store::{Pick, Store, Wanted};
 use serde_json::json;
 use time::PrimitiveDateTime;
 
@@ -78,7 +79,7 @@ struct Became {
 
 impl Run<'_> {
     async fn run(&self) -> Result<Finish, Error> {
-        let (subject, announced) = self.bounds.hold(Box::pin(self.find())).await??;
+        let (subject, announced, richer) = self.bounds.hold(Box::pin(self.find())).await??;
         let server = self.bounds.hold(Server::ask(&self.settings.database)).await??;
         let names = Names::new(&self.args.into, self.started());
         let mut seen = self.bounds.hold(server.look(&names.target)).await??;
@@ -94,6 +95,9 @@ impl Run<'_> {
         for line in plan.says(&subject, &announced, &self.settings.database) {
             log::info!("{line}");
         }
+        for line in richer {
+            log::warn!("{line}");
+        }
         self.bounds.hold(ask::to_go_on(self.args, &plan)).await??;
 
         if let Some(path) = plan.safety_dump() {
@@ -107,7 +111,8 @@ impl Run<'_> {
         Ok(finish(&subject, &plan, &restored, &became))
     }
 
-    async fn find(&self) -> Result<(Subject, Announced), Error> {
+    /// The backup, what it says of itself, and what is to be said of those that held more.
+    async fn find(&self) -> Result<(Subject, Announced, Vec<String>), Error> {
         let store = Store::new(&self.settings.store).await;
         let layout = self.settings.layout();
         if self.args.before.is_some_and(|before| before > self.started()) {
@@ -119,10 +124,15 @@ impl Run<'_> {
             Err(error) => return Err(find::or_what_there_is(error, &wanted, &store, &layout).await),
         };
         let announced = subject.announced(&store).await.map_err(|error| Error::from_read(&subject.address, error))?;
+        let mut richer = Vec::new();
         if let Some(footer) = &announced.footer {
             subject.check_identity(footer, layout.database())?;
+            // Whoever names a key has chosen.
+            if let (Wanted::Stored(Pick::Latest | Pick::Before(_)), Some(id)) = (&wanted, subject.id) {
+                richer = richer::than(footer, id.taken, &store, &layout).await;
+            }
         }
-        Ok((subject, announced))
+        Ok((subject, announced, richer))
     }
 
     /// A new database with all of the backup in it; or none.

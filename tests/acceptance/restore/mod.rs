@@ -10,6 +10,7 @@ mod meanwhile;
 mod messages;
 mod properties;
 mod replace;
+mod richer;
 mod run;
 
 use std::fs;
