@@ -120,7 +120,10 @@ fn a_file_is_brought_back_too() {
     restore(&sandbox, &["fetch", "latest", "-o", "f.sql.gz"]).run().succeeds();
     restore(&sandbox, &["run", "./f.sql.gz", "--into", &new]).run().succeeds();
     assert_eq!(counts(&sandbox.database().cluster().database(&new)), counts(sandbox.database()));
-    restore(&sandbox, &["run", "./none.sql.gz", "--into", "n"]).run().exits(1).says("cannot read ./none.sql.gz");
+    for typed in ["./none.sql.gz", "lates"] {
+        let refused = restore(&sandbox, &["run", typed, "--into", "n"]).run().exits(2).prints_nothing();
+        refused.says("there is no such file").says("name `latest`, a key as `restore list` shows it");
+    }
 }
 
 #[test]
