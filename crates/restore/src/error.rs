@@ -83,6 +83,8 @@ pub(crate) enum Error {
     Taken(PathBuf),
     #[error("another run fetches into {}", .0.display())]
     Held(PathBuf),
+    #[error("cannot open {}", part.display())]
+    NotOpened { part: PathBuf, source: io::Error },
     #[error("cannot {attempt} {}", path.display())]
     File { attempt: &'static str, path: PathBuf, source: io::Error },
     #[error(
@@ -157,6 +159,7 @@ impl Failure for Error {
             | Self::NotWhole { .. }
             | Self::StdoutNotWhole { .. }
             | Self::Taken(_)
+            | Self::NotOpened { .. }
             | Self::File { .. }
             | Self::NoRoom { .. }
             | Self::StdoutClosed
@@ -230,6 +233,7 @@ impl Failure for Error {
                 "Take another one: `restore list` shows which are proven by a restore test."
             }
             Self::Taken(_) => "Name another file with --output, or replace it with --force.",
+            Self::NotOpened { source, .. } => return hints::for_a_place(source.kind()),
             Self::NoRoom { .. } => "Make room, or name a file elsewhere with --output. What is there already counts.",
             Self::StdoutIsTerminal => "Redirect it (--output - > FILE), or name a file (--output FILE).",
             Self::Config(_)
