@@ -48,8 +48,9 @@ const HINTS: &[(&str, &str)] = &[
     ("Only roles with", SUPERUSER),
 ];
 
-const SUPERUSER: &str = "Log in as a superuser for this, and set DB_USER and DB_PASSWORD for this command alone: \
-     DB_USER=postgres DB_PASSWORD=... restore run ...";
+/// How to do what a role that may only read cannot.
+pub(super) const SUPERUSER: &str = "Log in as a superuser for this (with the official image: POSTGRES_USER). In the shell that you restore \
+     from (docker-compose exec backup bash): export DB_USER=postgres; read -rsp 'password: ' DB_PASSWORD; export DB_PASSWORD";
 
 const LOST: &str = "The connection to the database server broke off: its own log says why (a restart, no memory). All that was restored is \
      undone with it; run again.";
