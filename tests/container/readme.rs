@@ -3,7 +3,7 @@
 //! In a folder as a user has it. docker-compose is told by its own variables which files to take; `exec` gets a `-T`, for want of a
 //! terminal, and `build` no `--pull`, for want of a registry.
 
-use acceptance::readme::block_run_by;
+use acceptance::readme::{block_run_by, page};
 use std::process::Command;
 
 use crate::engine::{Said, run, wait_until};
@@ -75,6 +75,11 @@ fn a_restore_by_the_readme() {
     with_a_database(&site);
     site.compose(&["up", "-d"]).succeeds();
     site.exec(&["backup"]).succeeds();
+    // As root, who calls the tools there.
+    let by_hand = "install -d -o backup /backup/temp/by-hand && cd /backup/temp/by-hand";
+    assert!(page().contains(&format!("`{by_hand}`")), "the README says it otherwise");
+    let fetch = format!("{by_hand} && restore fetch latest && gunzip -t *.sql.gz && rm -r /backup/temp/by-hand");
+    site.exec(&["bash", "-c", &fetch]).succeeds();
     site.sql("UPDATE orders SET id = 2");
     let inside = block_run_by("the_database_comes_back_with_these_tools");
     shell_with(&site, &inside, &block_run_by("a_restore_by_the_readme")).succeeds();

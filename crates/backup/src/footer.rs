@@ -19,10 +19,11 @@ pub(crate) fn compose(dump: DumpFacts, server: &Server, database: &DatabaseName,
     }
 }
 
-/// The roles that the dump and the database's own properties name and those that they are members of, as far as the
-/// server knows them.
+/// The roles that the dump and the database's own properties name, the one that makes the backup, without which there would be
+/// no next one on a new server, and those that they are members of, as far as the server knows them.
 fn roles_to_create(dump: &DumpFacts, server: &Server) -> Vec<Role> {
-    let mut wanted: Vec<&str> = dump.roles.iter().map(String::as_str).chain(server.properties.roles()).collect();
+    let named = dump.roles.iter().chain(&server.logged_in).map(String::as_str);
+    let mut wanted: Vec<&str> = named.chain(server.properties.roles()).collect();
     let mut roles: Vec<Role> = Vec::new();
     while let Some(name) = wanted.pop() {
         let known = server.roles.iter().find(|role| role.name == name);

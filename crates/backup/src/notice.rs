@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::before::Before;
 use crate::error::Error;
-use crate::loss::{Loss, some_of};
+use crate::loss::{Loss, NAMED_TABLES};
 use crate::run::{Ended, Report};
 use crate::settings::Settings;
 
@@ -99,7 +99,7 @@ fn changed_facts(before: OffsetDateTime, changes: &Changes) -> Vec<Fact> {
         Fact::count_change("Rows", changes.rows_before, changes.rows_after),
     ];
     if !changes.tables_new.is_empty() {
-        facts.push(Fact::new("New tables", some_of(&changes.tables_new)));
+        facts.push(Fact::new("New tables", figures::names(&changes.tables_new, NAMED_TABLES)));
     }
     facts
 }

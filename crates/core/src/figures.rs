@@ -72,6 +72,15 @@ pub fn local(at: PrimitiveDateTime) -> String {
     at.format(form).unwrap_or_else(|_| at.to_string())
 }
 
+/// `public.a, public.b and 3 more`: so many of them are named.
+pub fn names(all: &[String], named: usize) -> String {
+    let shown = all.iter().take(named).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(named) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// `+1.2 MiB (+0.7 %)`, `-40 (-50.0 %)`, `no change`: how a figure moved, shown in its own unit.
 pub fn change(before: u64, now: u64, show: fn(u64) -> String) -> String {
     if now == before {
@@ -129,6 +138,13 @@ mod tests {
         assert_eq!(change(0, 5, count), "+5");
         assert_eq!(change(5, 5, count), "no change");
         assert_eq!(change(1 << 20, 3 << 20, size), "+2.0 MiB (+200.0 %)");
+    }
+
+    #[test]
+    fn names_beyond_so_many_are_counted() {
+        let all = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!(names(&all, 3), "a, b, c");
+        assert_eq!(names(&all, 2), "a, b and 1 more");
     }
 
     #[test]

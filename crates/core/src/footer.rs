@@ -54,7 +54,7 @@ pub struct Footer {
     pub ctype: String,
     /// What the database is beside its contents. `None`: written by a version that did not ask.
     pub properties: Option<Properties>,
-    /// How to make the roles that the dump and the properties name.
+    /// How to make the roles that the dump and the properties name, and the one that makes the backups.
     pub roles: Vec<Role>,
     /// What the dump holds.
     pub dump: DumpFacts,

@@ -21,7 +21,7 @@ Examples:
 #[command(name = "restore-test", version, after_help = EXIT_CODES, before_help = EXAMPLES)]
 pub(crate) struct Args {
     /// What to test: `latest`, a key, an address, or the path of a file
-    #[arg(value_name = "BACKUP", default_value = "latest")]
+    #[arg(value_name = "BACKUP", default_value = "latest", value_parser = Wanted::typed)]
     pub(crate) backup: Wanted,
     /// Leave the scratch server's directory where it is, and say how to start it again
     #[arg(long)]

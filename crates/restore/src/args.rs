@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use backup_core::key::{DatabaseName, Tier};
 use backup_core::process::{Arguments, CommonArgs, EXIT_CODES};
 use backup_core::settings::Group;
-use backup_core::store::{Pick, Wanted};
+use backup_core::store::{Pick, WHAT_NAMES_ONE, Wanted};
 use clap::{Parser, Subcommand};
 use time::PrimitiveDateTime;
 
@@ -104,12 +104,12 @@ impl FetchArgs {
 ///
 /// All of it or nothing: one transaction, which ends only when the backup was read to its end and is what it says; then every row
 /// is compared, and only then the database gets its name. An existing database is replaced only when its name is typed out, and is
-/// dumped first.
+/// dumped first, if there is anything in it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXIT_CODES, before_help = RUN_EXAMPLES)]
 pub(crate) struct RunArgs {
     /// Which: `latest`, a key, an address, or the path of a file
-    #[arg(value_name = "BACKUP", required_unless_present = "before")]
+    #[arg(value_name = "BACKUP", required_unless_present = "before", value_parser = Wanted::typed)]
     pub(crate) backup: Option<Wanted>,
     /// The newest backup taken before this instant, local time: 2025-01-29 or '2025-01-29 14:00'; or with its zone:
     /// 2025-01-29T14:00:00Z, '2025-01-29 14:00 +01:00'
@@ -127,7 +127,7 @@ pub(crate) struct RunArgs {
     /// Create the roles that the backup names and the server does not have, without passwords
     #[arg(long)]
     pub(crate) create_roles: bool,
-    /// Who owns the database (default: who owned it, as the backup says; of one that is replaced, who owns it now)
+    /// Who owns the database (default: who owned it, as the backup says; of one that is replaced and not empty, who owns it now)
     #[arg(long, value_name = "ROLE")]
     pub(crate) owner: Option<String>,
     /// Do not ask whether to go on
@@ -196,9 +196,7 @@ fn tier(text: &str) -> Result<Tier, String> {
 fn stored(text: &str) -> Result<Pick, String> {
     match text.parse()? {
         Wanted::Stored(pick) => Ok(pick),
-        Wanted::File(_) => {
-            Err("name `latest`, a key as `restore list` shows it, or an address s3://BUCKET/KEY".to_owned())
-        }
+        Wanted::File(_) => Err(WHAT_NAMES_ONE.to_owned()),
     }
 }
 

@@ -83,6 +83,8 @@ pub(crate) enum Error {
     Taken(PathBuf),
     #[error("another run fetches into {}", .0.display())]
     Held(PathBuf),
+    #[error("cannot open {}", part.display())]
+    NotOpened { part: PathBuf, source: io::Error },
     #[error("cannot {attempt} {}", path.display())]
     File { attempt: &'static str, path: PathBuf, source: io::Error },
     #[error(
@@ -157,6 +159,7 @@ impl Failure for Error {
             | Self::NotWhole { .. }
             | Self::StdoutNotWhole { .. }
             | Self::Taken(_)
+            | Self::NotOpened { .. }
             | Self::File { .. }
             | Self::NoRoom { .. }
             | Self::StdoutClosed
@@ -189,9 +192,7 @@ impl Failure for Error {
                     "If {similar} is meant, type its name at --into and at --replace. For a new database leave --replace out."
                 ));
             }
-            Self::MayNotCreate { .. } => {
-                "Log in as a superuser for this: set DB_USER and DB_PASSWORD for this command alone; or ALTER ROLE ... CREATEDB."
-            }
+            Self::MayNotCreate { .. } => hints::SUPERUSER,
             Self::NotForData(_) => "Name another database with --into.",
             Self::Exists(_) => {
                 "Name a new database; or, to replace this one, type its name out: --replace=NAME. It is dumped first."
@@ -230,6 +231,7 @@ impl Failure for Error {
                 "Take another one: `restore list` shows which are proven by a restore test."
             }
             Self::Taken(_) => "Name another file with --output, or replace it with --force.",
+            Self::NotOpened { source, .. } => return hints::for_a_place(source.kind()),
             Self::NoRoom { .. } => "Make room, or name a file elsewhere with --output. What is there already counts.",
             Self::StdoutIsTerminal => "Redirect it (--output - > FILE), or name a file (--output FILE).",
             Self::Config(_)

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: ListArgs, context: &Context) -> Result<Finish, Err
 
 /// What stands under the prefix.
 #[derive(Debug, Default)]
-struct Seen {
+pub(crate) struct Seen {
     backups: Vec<(BackupId, Object)>,
     records: Vec<RecordId>,
     /// Backups of others that share the prefix.
@@ -44,15 +44,15 @@ struct Seen {
 
 /// A backup, as it is shown.
 #[derive(Debug)]
-struct Entry<'s> {
-    taken: PrimitiveDateTime,
+pub(crate) struct Entry<'s> {
+    pub(crate) taken: PrimitiveDateTime,
     tier: Tier,
-    object: &'s Object,
+    pub(crate) object: &'s Object,
     /// The last test of this backup that said something about it; or the last one.
     test: Option<RecordId>,
 }
 
-async fn look(store: &Store, layout: &Layout, tier: Option<Tier>) -> Result<Seen, StoreError> {
+pub(crate) async fn look(store: &Store, layout: &Layout, tier: Option<Tier>) -> Result<Seen, StoreError> {
     let folders = match tier {
         None => vec![layout.prefix().as_folder()],
         // The records stand beside the copies.
@@ -77,7 +77,7 @@ impl Seen {
     }
 
     /// The newest first; of copies of one backup in the order of the tiers.
-    fn entries(&self, tier: Option<Tier>) -> Vec<Entry<'_>> {
+    pub(crate) fn entries(&self, tier: Option<Tier>) -> Vec<Entry<'_>> {
         let wanted = self.backups.iter().filter(|(id, _)| tier.is_none_or(|tier| tier == id.tier));
         let mut entries: Vec<Entry<'_>> = wanted
             .filter_map(|(id, object)| {
@@ -124,6 +124,10 @@ impl Entry<'_> {
         Some(Duration::from_secs(age.as_secs().max(1)))
     }
 
+    pub(crate) fn is_proven(&self) -> bool {
+        self.test.is_some_and(|test| test.outcome == Outcome::Passed)
+    }
+
     fn tested(&self) -> String {
         let Some(test) = self.test else { return "not tested".to_owned() };
         let date = test.tested.date();
@@ -145,7 +149,7 @@ impl Entry<'_> {
             "tier": self.tier,
             "bytes": self.object.bytes,
             "age_seconds": self.age(now).map(|age| age.as_secs()),
-            "proven": self.test.is_some_and(|test| test.outcome == Outcome::Passed),
+            "proven": self.is_proven(),
             "test": self.test.map(|test| json!({ "outcome": test.outcome, "tested": instant(test.tested) })),
         })
     }

@@ -6,9 +6,11 @@
 //! damaged backup, a full disk or Ctrl-C at any point changes nothing.
 
 mod ask;
+mod empty;
 mod names;
 mod plan;
 mod replaced;
+mod richer;
 mod roles;
 mod safety;
 mod server;
@@ -27,7 +29,7 @@ use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
 use backup_core::sql::identifier;
-use backup_core::store::Store;
+use backup_core::store::{Pick, Store, Wanted};
 use serde_json::json;
 use time::PrimitiveDateTime;
 
@@ -35,7 +37,7 @@ use crate::args::RunArgs;
 use crate::error::Error;
 use crate::find;
 use crate::settings::Settings;
-use plan::Plan;
+use plan::{Beside, Plan};
 use server::Server;
 use unfinished::Unfinished;
 
@@ -77,7 +79,7 @@ struct Became {
 
 impl Run<'_> {
     async fn run(&self) -> Result<Finish, Error> {
-        let (subject, announced) = self.bounds.hold(Box::pin(self.find())).await??;
+        let (subject, announced, richer) = self.bounds.hold(Box::pin(self.find())).await??;
         let server = self.bounds.hold(Server::ask(&self.settings.database)).await??;
         let names = Names::new(&self.args.into, self.started());
         let mut seen = self.bounds.hold(server.look(&names.target)).await??;
@@ -93,6 +95,9 @@ impl Run<'_> {
         for line in plan.says(&subject, &announced, &self.settings.database) {
             log::info!("{line}");
         }
+        for line in richer {
+            log::warn!("{line}");
+        }
         self.bounds.hold(ask::to_go_on(self.args, &plan)).await??;
 
         if let Some(path) = plan.safety_dump() {
@@ -106,7 +111,8 @@ impl Run<'_> {
         Ok(finish(&subject, &plan, &restored, &became))
     }
 
-    async fn find(&self) -> Result<(Subject, Announced), Error> {
+    /// The backup, what it says of itself, and what is to be said of those that held more.
+    async fn find(&self) -> Result<(Subject, Announced, Vec<String>), Error> {
         let store = Store::new(&self.settings.store).await;
         let layout = self.settings.layout();
         if self.args.before.is_some_and(|before| before > self.started()) {
@@ -118,10 +124,15 @@ impl Run<'_> {
             Err(error) => return Err(find::or_what_there_is(error, &wanted, &store, &layout).await),
         };
         let announced = subject.announced(&store).await.map_err(|error| Error::from_read(&subject.address, error))?;
+        let mut richer = Vec::new();
         if let Some(footer) = &announced.footer {
             subject.check_identity(footer, layout.database())?;
+            // Whoever names a key has chosen.
+            if let (Wanted::Stored(Pick::Latest | Pick::Before(_)), Some(id)) = (&wanted, subject.id) {
+                richer = richer::than(footer, id.taken, &store, &layout).await;
+            }
         }
-        Ok((subject, announced))
+        Ok((subject, announced, richer))
     }
 
     /// A new database with all of the backup in it; or none.
@@ -199,13 +210,17 @@ impl Run<'_> {
         let Names { target, before, .. } = &plan.names;
         // A change of names that is cut off leaves nobody knowing whether it took place: signals wait for it.
         let mut refused = server.give(&plan.roles.settings).await;
+        if let Beside::Given(properties) = &plan.beside {
+            refused.extend(server.give_properties(&plan.names, properties).await);
+        }
         let Some(replaced) = &plan.replaced else {
-            refused.extend(server.name(&plan.names, &plan.properties).await?);
+            server.name(&plan.names).await?;
             return Ok(Became { refused, kept: None });
         };
-        server.swap(&plan.names, replaced.owner.as_ref()).await?;
-        log::info!("{target} is the restored one from now on");
-        let gone = replaced::drop_or_keep(server, before, replaced.safety_dump.as_deref());
+        server.swap(&plan.names, &plan.beside).await?;
+        let was_empty = if replaced.is_empty { "; the one before was empty" } else { "" };
+        log::info!("{target} is the restored one from now on{was_empty}");
+        let gone = replaced::drop_or_keep(server, before, replaced);
         let gone = self.bounds.hold(gone).await.inspect_err(|_| {
             log::warn!("what was replaced is left as {before}");
         })?;
@@ -273,6 +288,15 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) 
         );
     }
     log::info!("PostgreSQL gathers its statistics in the background; ANALYZE does it at once");
+    let without_password = plan.roles.without_password();
+    if !without_password.is_empty() {
+        let give = |role: &&str| format!("ALTER ROLE {} PASSWORD '...';", identifier(role));
+        let give = without_password.iter().map(give).collect::<Vec<_>>().join(" ");
+        log::warn!("the roles that were created have no password yet, and cannot log in with one before: {give}");
+        log::warn!(
+            "the role that makes the backups needs the one that .env has (DB_PASSWORD): else every backup fails"
+        );
+    }
     let document = json!({
         "backup": subject.address,
         "database": target.as_str(),

@@ -21,9 +21,11 @@ const FILE: &str = "eleganttex_backup_20250129_020000.sql.gz";
 /// What is set for a role of it, in every database.
 const SET_FOR_THE_APP: &str = r#"{"search_path=\"$user\", public","shop.path=C:\\it's"}"#;
 
-/// A backup of a database whose tables have an owner of their own, and a new server where nothing of it is.
+/// A backup of a database whose tables have an owner of their own, made by the role of the README, and a new server where nothing
+/// of it is.
 fn after_the_fire() -> (Sandbox, Database, String, String) {
-    let sandbox = Sandbox::on(Cluster::start().create_database_named(DATABASE));
+    let mut sandbox = Sandbox::on(Cluster::start().create_database_named(DATABASE));
+    log_in_as_the_role_of_the_readme(&mut sandbox);
     let original = sandbox.database();
     fill(original);
     original.sql(
@@ -34,8 +36,12 @@ fn after_the_fire() -> (Sandbox, Database, String, String) {
          ALTER DATABASE eleganttex OWNER TO \"the app\"; ALTER DATABASE eleganttex SET search_path TO \"$user\", public; \
          REVOKE ALL ON DATABASE eleganttex FROM PUBLIC; GRANT CONNECT ON DATABASE eleganttex TO team; \
          ALTER ROLE \"the app\" SET search_path TO \"$user\", public; ALTER ROLE \"the app\" SET \"shop.path\" TO 'C:\\it''s'; \
-         COMMENT ON DATABASE eleganttex IS 'the shop: \"ours\", it''s \\ here'",
+         COMMENT ON DATABASE eleganttex IS 'the shop: \"ours\", it''s \\ here'; \
+         SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
     );
+    original.sql(&block_run_by("the_role_makes_backups_and_may_not_write"));
+    // Nothing in the database names it: it may connect because the team may.
+    original.sql("GRANT team TO backup");
     let (before, properties) = (counts(original), properties(original, DATABASE));
     let (mut sandbox, key) = back_up(sandbox);
     fs::write(sandbox.home().join(FILE), sandbox.store().read(&key)).unwrap();
@@ -45,9 +51,20 @@ fn after_the_fire() -> (Sandbox, Database, String, String) {
     (sandbox, database, before, properties)
 }
 
+/// With the password that is chosen there.
+fn log_in_as_the_role_of_the_readme(sandbox: &mut Sandbox) {
+    sandbox.env("DB_USER", "backup").env("DB_PASSWORD", "choose one");
+}
+
 /// Once where nothing is, and once more over what is then there and has been damaged.
 fn brings_it_back(commands: &str) {
-    let (sandbox, database, before, properties_before) = after_the_fire();
+    brings_it_back_to(after_the_fire(), commands);
+}
+
+fn brings_it_back_to(
+    (mut sandbox, database, before, properties_before): (Sandbox, Database, String, String),
+    commands: &str,
+) {
     for time in ["first", "second"] {
         let said = follow(&sandbox, commands);
         assert_eq!(counts(&database), before, "{time}: {said}");
@@ -62,6 +79,11 @@ fn brings_it_back(commands: &str) {
         database.cluster().maintenance().sql("DROP DATABASE IF EXISTS eleganttex_before");
         database.sql("DELETE FROM orders; DROP VIEW open_orders;");
     }
+    let may = "SELECT rolcanlogin, rolbypassrls, pg_has_role(oid, 'pg_read_all_data', 'member') FROM pg_roles WHERE rolname = 'backup'";
+    assert_eq!(database.query(may), "t|t|t");
+    database.sql("ALTER ROLE backup PASSWORD 'choose one'");
+    log_in_as_the_role_of_the_readme(&mut sandbox);
+    sandbox.command("backup").args(["--output", "the-next.sql.gz"]).run().succeeds();
 }
 
 /// Where the file can be cut, the first time inside of the dump, the last ones where `gunzip` notices nothing.
@@ -112,6 +134,15 @@ fn the_guides_own_commands_work() {
 #[test]
 fn the_database_comes_back_with_these_tools() {
     brings_it_back(&block_run_by("the_database_comes_back_with_these_tools"));
+}
+
+#[test]
+fn it_comes_back_where_the_official_image_has_made_an_empty_one() {
+    for block in ["the_database_comes_back_with_these_tools", "the_database_comes_back_with_stock_tools_only"] {
+        let after = after_the_fire();
+        after.1.cluster().create_database_named(DATABASE);
+        brings_it_back_to(after, &block_run_by(block));
+    }
 }
 
 #[test]

@@ -78,6 +78,24 @@ fn a_file_that_is_there_stays_unless_that_is_asked_for() {
 }
 
 #[test]
+fn whoever_may_not_write_there_is_told_as_whom_it_runs_and_what_does() {
+    let (mut sandbox, _) = backed_up();
+    let folder = sandbox.home().join("of another");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o555)).unwrap();
+    // As in the container, where it then becomes another user.
+    if nix::unistd::geteuid().is_root() {
+        sandbox.env("BACKUP_USER", "nobody");
+    }
+    let refused = restore(&sandbox, &["fetch", "latest", "-o", "of another/b.sql.gz"]).run().exits(1).prints_nothing();
+    refused
+        .says("cannot open of another/b.sql.gz.part: Permission denied")
+        .says("hint: This runs as the user ")
+        .says("(BACKUP_USER, where root has started it)")
+        .says("--output - > FILE");
+}
+
+#[test]
 fn stdout_gets_the_same_bytes() {
     let (sandbox, key) = backed_up_in_bulk();
     let path = sandbox.home().join("stream");

@@ -21,12 +21,12 @@ fn wait_to_compare(sandbox: &Sandbox) {
     sandbox.shim("pg_dump", &WAITS_TO_COMPARE.replace("@GO@", &sandbox.home().join("go").display().to_string()));
 }
 
-fn go(sandbox: &Sandbox) {
+pub(super) fn go(sandbox: &Sandbox) {
     fs::write(sandbox.home().join("go"), "").unwrap();
 }
 
 /// Starts it, and waits until all of it is restored, but not yet compared.
-fn restored<'s>(sandbox: &'s Sandbox, arguments: &[String]) -> Running<'s> {
+pub(super) fn restored<'s>(sandbox: &'s Sandbox, arguments: &[String]) -> Running<'s> {
     wait_to_compare(sandbox);
     let mut running = sandbox.command("restore").args(arguments.iter().map(String::as_str)).spawn();
     running.wait_for_log("comparing it with the backup");

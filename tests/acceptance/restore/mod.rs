@@ -2,6 +2,7 @@
 
 mod damage;
 mod disaster;
+mod empty;
 mod fetch;
 mod fetch_broken;
 mod list;
@@ -9,6 +10,7 @@ mod meanwhile;
 mod messages;
 mod properties;
 mod replace;
+mod richer;
 mod run;
 
 use std::fs;

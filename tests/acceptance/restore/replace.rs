@@ -17,7 +17,7 @@ pub(super) fn replace(sandbox: &Sandbox) -> Vec<String> {
     ["run", "latest", "--into", name, &format!("--replace={name}")].map(str::to_owned).into()
 }
 
-fn safety_dumps(sandbox: &Sandbox) -> Vec<PathBuf> {
+pub(super) fn safety_dumps(sandbox: &Sandbox) -> Vec<PathBuf> {
     let folder = fs::read_dir(sandbox.home().join("state/before-restore"));
     folder.into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
 }

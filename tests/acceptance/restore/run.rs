@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use acceptance::postgres::Cluster;
+use acceptance::readme::page;
 use acceptance::sandbox::Sandbox;
 use acceptance::store::{Fault, On, Operation};
 use backup_core::key::Tier;
@@ -104,7 +105,9 @@ fn roles_that_are_missing_are_named_and_made_when_asked() {
     assert_eq!((roles(), databases(&sandbox, "again").len()), (String::new(), 0));
 
     let made = restore(&sandbox, &["run", "latest", "--into", "again", "--create-roles"]).run().succeeds();
-    made.says("roles that will be created, without passwords: Ghost's app, ghost_team");
+    made.says("roles that will be created, without passwords: Ghost's app, ghost_team")
+        .says("have no password yet, and cannot log in with one before: ALTER ROLE \"Ghost's app\" PASSWORD '...';\n")
+        .says("the one that .env has (DB_PASSWORD)");
     assert_eq!(roles(), "Ghost's app,ghost_team");
     let again = original.cluster().database("again");
     assert_eq!(again.query("SELECT tableowner FROM pg_tables WHERE tablename = 'orders'"), "Ghost's app");
@@ -118,7 +121,10 @@ fn a_file_is_brought_back_too() {
     restore(&sandbox, &["fetch", "latest", "-o", "f.sql.gz"]).run().succeeds();
     restore(&sandbox, &["run", "./f.sql.gz", "--into", &new]).run().succeeds();
     assert_eq!(counts(&sandbox.database().cluster().database(&new)), counts(sandbox.database()));
-    restore(&sandbox, &["run", "./none.sql.gz", "--into", "n"]).run().exits(1).says("cannot read ./none.sql.gz");
+    for typed in ["./none.sql.gz", "lates"] {
+        let refused = restore(&sandbox, &["run", typed, "--into", "n"]).run().exits(2).prints_nothing();
+        refused.says("there is no such file").says("name `latest`, a key as `restore list` shows it");
+    }
 }
 
 #[test]
@@ -138,7 +144,12 @@ fn a_refusal_of_the_server_leaves_nothing() {
     let weak = sandbox.database().cluster().create_role("NOSUPERUSER");
     sandbox.log_in_as(&weak);
     let outcome = restore(&sandbox, &["run", "latest", "--into", &new]).run().exits(1).prints_nothing();
-    outcome.says(&format!("{} may not create databases", weak.user)).says("set DB_USER");
+    // How, as the README shows it.
+    let typed = "; read -rsp 'password: ' DB_PASSWORD; export DB_PASSWORD";
+    assert!(page().contains(&format!("export DB_USER=eleganttex{typed}")));
+    outcome
+        .says(&format!("{} may not create databases", weak.user))
+        .says(&format!("(docker-compose exec backup bash): export DB_USER=postgres{typed}\n"));
     assert!(databases(&sandbox, &new).is_empty());
 
     // It may make a database, but not give things away.

@@ -109,6 +109,17 @@ fn any_backup_can_be_named() {
 }
 
 #[test]
+fn a_mistyped_word_is_no_test() {
+    let sandbox = shop().stored();
+    let refused = sandbox.command("restore-test").arg("lastest").run().exits(2).prints_nothing();
+    refused.says("there is no such file").says("name `latest`, a key as `restore list` shows it");
+    assert!(sandbox.mail().messages().is_empty(), "somebody was told");
+    assert!(!sandbox.home().join("state").join("restore-test.json").exists(), "it was written down");
+    sandbox.command("restore-test").arg("--no-notify").run().succeeds();
+    assert!(sandbox.home().join("state").join("restore-test.json").exists());
+}
+
+#[test]
 fn without_a_backup_there_is_nothing_to_prove_and_a_person_hears_it() {
     let sandbox = acceptance::sandbox::Sandbox::on(shop().database.clone());
     let outcome = sandbox.command("restore-test").run().exits(1).says("there is none of the database");

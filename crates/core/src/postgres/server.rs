@@ -41,6 +41,8 @@ pub struct Server {
     pub properties: Properties,
     /// Every role of the server but PostgreSQL's own.
     pub roles: Vec<ServerRole>,
+    /// The role that has logged in, and the one that it works as where that is another.
+    pub logged_in: Vec<String>,
 }
 
 /// A role of the server, with what creates it again. Passwords are not among that.
@@ -65,6 +67,7 @@ struct Answer {
     ctype: String,
     properties: Properties,
     roles: Vec<ServerRole>,
+    logged_in: Vec<String>,
 }
 
 /// What the database `d` is beside its contents. Columns that only some versions have are read by their names.
@@ -97,6 +100,7 @@ SELECT json_build_object(
   'collate', d.datcollate,
   'ctype', d.datctype,
   'properties', :properties,
+  'logged_in', json_build_array(session_user, current_user),
   'roles', (SELECT coalesce(json_agg(json_build_object(
     'name', r.rolname,
     'statements', array_to_json(ARRAY[
@@ -147,8 +151,8 @@ impl Client {
         }
         let version = Version::parse(&answer.version)
             .ok_or_else(|| PostgresError::OddVersion { program: "the server", said: answer.version.clone() })?;
-        let Answer { bytes: database_bytes, encoding, collate, ctype, properties, roles, .. } = answer;
-        Ok(Server { version, database_bytes, encoding, collate, ctype, properties, roles })
+        let Answer { bytes: database_bytes, encoding, collate, ctype, properties, roles, logged_in, .. } = answer;
+        Ok(Server { version, database_bytes, encoding, collate, ctype, properties, roles, logged_in })
     }
 
     /// What any database of the server is beside its contents; `None`: there is none of this name.

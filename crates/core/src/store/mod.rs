@@ -33,6 +33,6 @@ pub use download::{Download, Source};
 pub use error::{Attempt, Remains, StoreError, StoreErrorKind};
 pub use list::Object;
 pub use part_size::{PartSize, memory_bytes};
-pub use pick::{Found, Pick, Wanted};
+pub use pick::{Found, Pick, WHAT_NAMES_ONE, Wanted};
 pub use sweep::UnfinishedUpload;
 pub use upload::{Stored, Upload};

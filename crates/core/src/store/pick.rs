@@ -45,6 +45,26 @@ pub struct Found {
     pub id: Option<BackupId>,
 }
 
+/// What names a backup in the store, for whoever typed something else.
+pub const WHAT_NAMES_ONE: &str = "name `latest`, a key as `restore list` shows it, or an address s3://BUCKET/KEY";
+
+impl Wanted {
+    /// As typed at a command line, where a file has to be there: any mistyped word could name one.
+    ///
+    /// # Errors
+    ///
+    /// Why it names no backup, and what does.
+    pub fn typed(text: &str) -> Result<Self, String> {
+        match text.parse()? {
+            // One that cannot be looked for says so when it is opened.
+            Self::File(path) if matches!(path.try_exists(), Ok(false)) => {
+                Err(format!("there is no such file; for a backup in the store {WHAT_NAMES_ONE}"))
+            }
+            wanted => Ok(wanted),
+        }
+    }
+}
+
 impl FromStr for Wanted {
     type Err = &'static str;
 
@@ -152,6 +172,19 @@ mod tests {
         for text in ["", "s3://", "s3://shop", "s3://shop/", "s3:///key", "s3://shop/folder/"] {
             assert!(text.parse::<Wanted>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_word_that_names_nothing_is_refused_where_it_is_typed() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        assert_eq!(Wanted::typed(path), Ok(Wanted::File(path.into())));
+        assert_eq!(Wanted::typed("latest"), Ok(Wanted::Stored(Pick::Latest)));
+        for text in ["lastest", "./none.sql.gz", "/nowhere/none.sql.gz"] {
+            let said = Wanted::typed(text).unwrap_err();
+            assert!(said.starts_with("there is no such file") && said.contains("name `latest`"), "{said}");
+        }
+        assert_eq!(Wanted::typed("s3://"), Err("an address has the form s3://BUCKET/KEY".to_owned()));
     }
 
     #[test]

@@ -1,6 +1,10 @@
-//! What to do about what PostgreSQL says to a restore. Its words mean other things here than to a backup, which only reads.
+//! What to do about what others say to a restore: PostgreSQL, whose words mean other things here than to a backup, which only
+//! reads; and the system, of a place that was named.
+
+use std::io::ErrorKind;
 
 use backup_core::postgres::PostgresError;
+use nix::unistd::{User, geteuid};
 
 /// Words of the server and of `psql` (which we run in English), and what a person can do. The first that fits counts.
 const HINTS: &[(&str, &str)] = &[
@@ -44,8 +48,9 @@ const HINTS: &[(&str, &str)] = &[
     ("Only roles with", SUPERUSER),
 ];
 
-const SUPERUSER: &str = "Log in as a superuser for this, and set DB_USER and DB_PASSWORD for this command alone: \
-     DB_USER=postgres DB_PASSWORD=... restore run ...";
+/// How to do what a role that may only read cannot.
+pub(super) const SUPERUSER: &str = "Log in as a superuser for this (with the official image: POSTGRES_USER). In the shell that you restore \
+     from (docker-compose exec backup bash): export DB_USER=postgres; read -rsp 'password: ' DB_PASSWORD; export DB_PASSWORD";
 
 const LOST: &str = "The connection to the database server broke off: its own log says why (a restart, no memory). All that was restored is \
      undone with it; run again.";
@@ -71,9 +76,37 @@ pub(super) fn for_postgres(error: &PostgresError) -> Option<String> {
     }
 }
 
+/// The advice where no file can be made in the folder that was named.
+pub(super) fn for_a_place(kind: ErrorKind) -> Option<String> {
+    let why = match kind {
+        ErrorKind::PermissionDenied => {
+            let id = geteuid();
+            let name = User::from_uid(id).ok().flatten().map_or_else(|| id.to_string(), |user| user.name);
+            format!("This runs as the user {name} (BACKUP_USER, where root has started it), who may not write there")
+        }
+        ErrorKind::ReadOnlyFilesystem => "Nothing can be written there: the file system is read-only".to_owned(),
+        _ => return None,
+    };
+    Some(format!(
+        "{why}. Name a file in another folder with --output; or let the shell write it, as whoever calls: --output - > FILE. \
+         From outside of the container: docker-compose exec -T backup restore fetch ... -o - > FILE"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_place_that_cannot_be_written_to_is_explained() {
+        let hint = |kind| for_a_place(kind).unwrap_or_default();
+        let user = User::from_uid(geteuid()).unwrap().unwrap().name;
+        let denied = hint(ErrorKind::PermissionDenied);
+        assert!(denied.contains(&format!("as the user {user} ")) && denied.contains("--output - > FILE"), "{denied}");
+        let read_only = hint(ErrorKind::ReadOnlyFilesystem);
+        assert!(read_only.contains("is read-only") && read_only.contains("exec -T"), "{read_only}");
+        assert_eq!(for_a_place(ErrorKind::NotFound), None);
+    }
 
     fn not_restored(said: &str, lost: bool) -> PostgresError {
         PostgresError::NotRestored { how: "exit code 3".into(), said: said.into(), bytes: 1, in_the_script: !lost }

@@ -48,7 +48,7 @@ impl Target {
             .mode(MODE)
             .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
             .open(&part);
-        let file = opened.map_err(Error::file("open", &part))?;
+        let file = opened.map_err(|source| Error::NotOpened { part: part.clone(), source })?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(Error::Held(part)),

@@ -1,7 +1,7 @@
 //! What becomes of a database that was replaced: nothing that somebody wrote into it after its dump may be lost.
 //!
 //! It is compared when nobody can write to it any more, because it no longer has its name. If it holds anything but what the
-//! safety dump holds, or that cannot be told, it is kept.
+//! safety dump holds, or anything at all where it was empty, or that cannot be told, it is kept.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use backup_core::postgres::DumpStream;
 use backup_core::process::{Progress, chain};
 use backup_core::restore::{self, Input, redump};
 
+use super::empty;
+use super::plan::Replaced;
 use super::server::Server;
 use crate::error::Error;
 
@@ -23,8 +25,15 @@ const NAMED: usize = 5;
 pub(super) async fn drop_or_keep(
     server: &Server,
     before: &DatabaseName,
-    safety_dump: Option<&Path>,
+    Replaced { is_empty, safety_dump, .. }: &Replaced,
 ) -> Result<(), String> {
+    if *is_empty {
+        match empty::is_empty(server, before).await {
+            Ok(true) => {}
+            Ok(false) => return Err("it was empty, and somebody wrote to it meanwhile".to_owned()),
+            Err(error) => return Err(format!("it was empty, and whether it still is cannot be told: {error}")),
+        }
+    }
     if let Some(path) = safety_dump {
         log::info!("comparing what was replaced with its dump");
         match changed_since(server, before, path).await {

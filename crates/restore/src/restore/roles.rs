@@ -13,6 +13,14 @@ pub(super) struct Creation {
     pub(super) settings: Vec<String>,
 }
 
+impl Creation {
+    /// The roles that log in, and cannot before somebody gives them a password: a backup holds none.
+    pub(super) fn without_password(&self) -> Vec<&str> {
+        let made = self.names.iter().zip(&self.statements);
+        made.filter(|(_, statement)| statement.contains(" LOGIN ")).map(|(name, _)| name.as_str()).collect()
+    }
+}
+
 /// What makes the roles that the server does not have.
 pub(super) fn to_create(footer: Option<&Footer>, has: impl Fn(&str) -> bool) -> Creation {
     let described = footer.into_iter().flat_map(|footer| &footer.roles);
@@ -102,16 +110,29 @@ mod tests {
             ctype: String::new(),
             properties: None,
             roles: vec![
-                role("a", &["CREATE ROLE a;", "GRANT z TO a;", "ALTER ROLE a SET x TO 'y';", "DROP TABLE x;"]),
+                role(
+                    "a",
+                    &[
+                        "CREATE ROLE a WITH LOGIN INHERIT;",
+                        "GRANT z TO a;",
+                        "ALTER ROLE a SET x TO 'y';",
+                        "DROP TABLE x;",
+                    ],
+                ),
                 role("known", &["CREATE ROLE known;", "ALTER ROLE known SET x TO 'y';"]),
                 role("odd", &["CREATE ROLE odd; DROP DATABASE shop;"]),
-                role("z", &["CREATE ROLE z;"]),
+                role("z", &["CREATE ROLE z WITH NOLOGIN INHERIT;"]),
             ],
             dump: DumpFacts::default(),
         };
-        let Creation { names, statements, settings } = to_create(Some(&footer), |name| name == "known");
+        let creation = to_create(Some(&footer), |name| name == "known");
+        assert_eq!(creation.without_password(), ["a"]);
+        let Creation { names, statements, settings } = creation;
         assert_eq!(names, ["a", "z"]);
-        assert_eq!(statements, ["CREATE ROLE a;", "CREATE ROLE z;", "GRANT z TO a;"]);
+        assert_eq!(
+            statements,
+            ["CREATE ROLE a WITH LOGIN INHERIT;", "CREATE ROLE z WITH NOLOGIN INHERIT;", "GRANT z TO a;"]
+        );
         assert_eq!(settings, ["ALTER ROLE a SET x TO 'y';"]);
     }
 }

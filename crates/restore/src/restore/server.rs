@@ -9,11 +9,13 @@ use backup_core::settings::Database;
 use backup_core::sql::{identifier, literal};
 use serde::Deserialize;
 
+use super::empty;
 use super::names::Names;
+use super::plan::Beside;
 use crate::error::Error;
 
 /// How long one statement may take: making a database copies a template, dropping one removes its files.
-const STATEMENT: Duration = Duration::from_mins(10);
+pub(super) const STATEMENT: Duration = Duration::from_mins(10);
 
 /// A server that has just crashed is soon back. Whoever was told to end has ten seconds for everything.
 const TRIES_TO_DROP: u32 = 3;
@@ -47,6 +49,9 @@ pub(super) struct Target {
     pub(super) bytes: u64,
     /// Who is connected to it.
     pub(super) sessions: Vec<String>,
+    /// Whether it is known to hold nothing.
+    #[serde(skip)]
+    pub(super) is_empty: bool,
 }
 
 impl Server {
@@ -81,7 +86,18 @@ impl Server {
         Ok(client.sealed())
     }
 
-    pub(super) async fn look(&self, target: &DatabaseName) -> Result<Seen, PostgresError> {
+    pub(super) async fn look(&self, name: &DatabaseName) -> Result<Seen, PostgresError> {
+        let mut seen = self.look_from_outside(name).await?;
+        if let Some(target) = seen.target.as_mut().filter(|target| target.sessions.is_empty()) {
+            target.is_empty = empty::is_empty(self, name).await.unwrap_or_else(|error| {
+                log::debug!("{error}: {name} does not count as empty");
+                false
+            });
+        }
+        Ok(seen)
+    }
+
+    async fn look_from_outside(&self, target: &DatabaseName) -> Result<Seen, PostgresError> {
         let question = QUESTION.replace(":target", &literal(target.as_str()));
         let answer = self.client.query(&question, STATEMENT).await?;
         serde_json::from_str(&String::from_utf8_lossy(&answer)).map_err(PostgresError::OddAnswer)
@@ -133,32 +149,39 @@ impl Server {
         refused
     }
 
-    /// Gives the restored database its name, and before that what it is to be beside its contents. What the server
-    /// refuses of that is said and given back: it is no reason to be without the data.
-    pub(super) async fn name(&self, names: &Names, properties: &Properties) -> Result<Vec<String>, Error> {
+    /// Gives the restored database, before it has its name, what it is to be beside its contents. What the server refuses
+    /// of that is said and given back, as it is for the final name: it is no reason to be without the data.
+    pub(super) async fn give_properties(&self, names: &Names, properties: &Properties) -> Vec<String> {
         let Names { target, fresh, .. } = names;
         let refused = self.give(&properties.statements(fresh.as_str())).await;
-        let refused = refused.into_iter().map(|statement| statement.replace(&quoted(fresh), &quoted(target))).collect();
-        match self.client.query(&rename(fresh, target), STATEMENT).await {
-            Ok(_) => Ok(refused),
+        refused.into_iter().map(|statement| statement.replace(&quoted(fresh), &quoted(target))).collect()
+    }
+
+    /// Gives the restored database its name.
+    pub(super) async fn name(&self, names: &Names) -> Result<(), Error> {
+        match self.client.query(&rename(&names.fresh, &names.target), STATEMENT).await {
+            Ok(_) => Ok(()),
             Err(source) => Err(Error::NotNamed { names: Box::new(names.clone()), source }),
         }
     }
 
-    /// Gives the restored database the name of the target, and all that the target is beside its contents, in one step.
-    pub(super) async fn swap(&self, names: &Names, owner: Option<&String>) -> Result<(), Error> {
+    /// Gives the restored database the name of the target, and what is to be taken over of it, in one step.
+    pub(super) async fn swap(&self, names: &Names, beside: &Beside) -> Result<(), Error> {
         let Names { target, fresh, before } = names;
         let not_swapped = async |source| {
-            let seen = self.look(target).await.ok().and_then(|seen| seen.target);
+            let seen = self.look_from_outside(target).await.ok().and_then(|seen| seen.target);
             let sessions = seen.map(|target| target.sessions).unwrap_or_default();
             Err(Error::NotSwapped { names: Box::new(names.clone()), sessions, source })
         };
-        let mut properties = match self.client.ask_properties(target).await {
-            Ok(properties) => properties.unwrap_or_default(),
-            Err(source) => return not_swapped(source).await,
-        };
-        if let Some(owner) = owner {
-            properties.owner.clone_from(owner);
+        let mut properties = Properties::default();
+        if let Beside::Kept { owner } = beside {
+            properties = match self.client.ask_properties(target).await {
+                Ok(properties) => properties.unwrap_or_default(),
+                Err(source) => return not_swapped(source).await,
+            };
+            if let Some(owner) = owner {
+                properties.owner.clone_from(owner);
+            }
         }
         // All statements of one command are one transaction. The first rename locks the name: whoever connects
         // meanwhile waits, and then finds the restored database.
