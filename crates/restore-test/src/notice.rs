@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::key::{BackupId, Claim, Layout, RecordId, Tier};
 use backup_core::mail::{Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Failure, chain, now};
 use backup_core::store::Store;
@@ -99,7 +99,7 @@ impl Letter<'_> {
     async fn failed(&self, report: &Report, differences: &[String]) -> Mail {
         let name = &self.run.settings.database.name;
         let headline = format!("A backup of {name} is NOT good: {}.", report.finding());
-        let proven = self.newest_proven().await;
+        let proven = self.newest_proven(report.id()).await;
         let mail = self
             .begin(Kind::RestoreTestFailure, headline)
             .safety(proven.safety("Do not rely on this backup."))
@@ -134,7 +134,7 @@ impl Letter<'_> {
             ("The backup of NAME could not be tested here", "This says nothing about the backup, good or bad.")
         };
         let headline = format!("{}: {}.", what.replace("NAME", name.as_str()), report.finding());
-        let proven = self.newest_proven().await;
+        let proven = self.newest_proven(report.id()).await;
         let mail = self.begin(Kind::RestoreTestInconclusive, headline).safety(proven.safety(known));
         let hint = Step::say(self.context.redact(hint));
         let again = Step::tool("Then test again:", "restore-test");
@@ -148,7 +148,7 @@ impl Letter<'_> {
     async fn not_carried_out(&self, error: &Error) -> Mail {
         let name = &self.run.settings.database.name;
         let headline = format!("No backup of {name} was tested: {}.", chain(error));
-        let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven().await };
+        let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven(None).await };
         let hint = error.hint().map(|hint| Step::say(self.context.redact(&hint)));
         let again = Step::tool("Then test again:", "restore-test");
         self.begin(Kind::RestoreTestFailure, headline)
@@ -158,24 +158,25 @@ impl Letter<'_> {
             .log_tail("The end of the log", &self.context.log_tail())
     }
 
-    async fn newest_proven(&self) -> Proven {
-        let found = newest_proven(&self.run.store, &self.run.layout);
+    /// `just_tested`: what the test found that is told of, whose record the store may have refused.
+    async fn newest_proven(&self, just_tested: Option<RecordId>) -> Proven {
+        let found = newest_proven(&self.run.store, &self.run.layout, just_tested);
         Proven(tokio::time::timeout(TIME_TO_LOOK, found).await.ok().flatten())
     }
 }
 
-/// The newest backup that passed a test, and the key of its copy.
+/// The newest backup that is proven, and the key of its copy.
 #[derive(Debug, Default)]
 struct Proven(Option<(RecordId, String)>);
 
-async fn newest_proven(store: &Store, layout: &Layout) -> Option<(RecordId, String)> {
+async fn newest_proven(store: &Store, layout: &Layout, just_tested: Option<RecordId>) -> Option<(RecordId, String)> {
     let objects = store.list(&layout.prefix().tier_folder(Tier::RecoveryTests)).await;
     let objects = objects.inspect_err(|error| log::debug!("{}", chain(error))).ok()?;
     let records = objects.iter().filter_map(|object| match layout.claim(&object.key) {
-        Claim::Record(record) if record.outcome == Outcome::Passed => Some(record),
+        Claim::Record(record) => Some(record),
         _ => None,
     });
-    let record = records.max_by_key(|record| record.backup)?;
+    let record = RecordId::proofs(records.chain(just_tested)).max_by_key(|record| record.backup)?;
     let copy = layout.key(BackupId { taken: record.tested, tier: Tier::RecoveryTests });
     Some((record, store.address(&copy)))
 }

@@ -1,6 +1,6 @@
 //! The plan, against tables of what must become of what.
 
-use backup_core::key::Layout;
+use backup_core::key::{Layout, Outcome};
 use backup_core::store::Object;
 use time::macros::datetime;
 
