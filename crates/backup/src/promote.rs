@@ -1,6 +1,6 @@
 //! Promotion: the first backup of a week and of a month is copied to its folder, by the store itself.
 //!
-//! The rule is the slot, not the day: if Sunday's or the 1st's run failed, the next success fills it.
+//! The rule is the slot, not the day: if Sunday's or the 1st's run failed, the next success fills it. A stub fills none.
 
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::process::{Bounds, Cut};
@@ -44,7 +44,7 @@ pub(crate) async fn free_slots(
     for tier in Tier::PROMOTED {
         let id = BackupId { tier, ..id };
         let in_slot = store.list(&layout.slot(id)).await?;
-        if !in_slot.iter().any(|object| layout.parse(&object.key).is_some()) {
+        if !in_slot.iter().any(|object| layout.parse(&object.key).is_some() && !object.is_stub()) {
             free.push((tier, layout.key(id)));
         }
     }

@@ -245,7 +245,7 @@ fn another_databases_backup_is_no_reason_to_skip() {
         "db-backups/daily/{0}/{month:02}/{day:02}/{name}_test_backup_{0}{month:02}{day:02}_000000.sql.gz",
         now.year()
     );
-    sandbox.store().seed(&other, b"");
+    sandbox.store().seed(&other, b"a backup of another database");
     sandbox.command("backup").args(["--if-older-than", "100days"]).run().succeeds().prints(&daily_name(&sandbox));
 }
 

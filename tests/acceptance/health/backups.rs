@@ -59,7 +59,11 @@ fn a_backup_that_is_cut_or_empty() {
     sandbox.store().seed(&newest, &bytes[..bytes.len() - 40]);
     look(&sandbox, "recent-backup").is_warning("the newest backup says nothing of what it holds");
     sandbox.store().seed(&newest, b"");
-    look(&sandbox, "recent-backup").is_critical("the newest backup is empty");
+    look(&sandbox, "recent-backup").is_critical("there is no daily backup");
+    sandbox.store().seed(&newest, &bytes);
+    let later = layout(&sandbox).key(BackupId { taken: hours_ago(0) + time::Duration::SECOND, tier: Tier::Daily });
+    sandbox.store().seed(&later, b"");
+    look(&sandbox, "recent-backup").is_critical("the newest object is empty, and no backup");
 }
 
 #[test]
