@@ -29,6 +29,10 @@ fn a_store_that_cannot_be_asked_is_told_apart_from_an_empty_one() {
     let text = told(&sandbox, &["--if-older-than", "24h"]);
     assert!(text.contains("The last one that was made here is "), "{text}");
     assert!(text.contains("Last made here: s3://shop-backups/db-backups/daily/"), "{text}");
+    // Nor does the last one of another database say anything.
+    sandbox.command("backup").env("DB_NAME", "other").run().exits(1);
+    let text = sandbox.mail().messages()[1].letter().text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("whether there is one is not known"), "{text}");
 }
 
 /// As cleanup and the health check see it.
