@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::key::{BackupId, Claim, Layout, RecordId, Tier};
+use backup_core::key::{BackupId, Claim, DatabaseName, Layout, RecordId, Tier};
 use backup_core::mail::{Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Failure, chain, now};
 use backup_core::store::Store;
+use backup_core::{settings, shell};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::error::Error;
@@ -80,7 +81,7 @@ impl Letter<'_> {
                 ))
             }
         };
-        mail.steps("To restore it", how_to_restore(report, name.as_str()))
+        mail.steps("To restore it", how_to_restore(report, &self.run.settings.store, name))
     }
 
     fn unproven(&self, report: &Report) -> Mail {
@@ -111,7 +112,7 @@ impl Letter<'_> {
             Step::tool("And prove it:", "restore-test"),
             Step::tool(
                 "Look at what was restored, table by table:",
-                format_args!("restore-test --keep-scratch {}", report.subject.address),
+                format_args!("restore-test --keep-scratch {}", shell::word(&report.subject.address)),
             ),
         ];
         mail.steps("What to do", steps)
@@ -235,16 +236,34 @@ fn facts(report: &Report) -> Vec<Fact> {
     facts
 }
 
-fn how_to_restore(report: &Report, database: &str) -> Vec<Step> {
-    let address = &report.subject.address;
-    let into = format!("{database}_restored");
+fn how_to_restore(report: &Report, store: &settings::Store, database: &DatabaseName) -> Vec<Step> {
+    let (address, into) = (shell::word(&report.subject.address), database.with_tail("_restored"));
+    let for_psql = for_psql(into.as_str());
+    let (into, for_psql) = (shell::word(into.as_str()), shell::word(&for_psql));
+    let endpoint = store.endpoint.as_ref();
+    let endpoint = endpoint.map_or_else(String::new, |endpoint| format!(" --endpoint-url {}", endpoint.as_str()));
+    let restore = format!("restore run {address} --into={into}");
     vec![
-        Step::tool("Into a new database beside the live one:", format_args!("restore run {address} --into {into}")),
+        Step::tool("Into a new database beside the live one, if DB_USER is a superuser:", &restore),
+        Step::as_superuser(
+            "Else as a superuser (with the official image: POSTGRES_USER) for this command alone; it asks for the password:",
+            &restore,
+        ),
         Step::run(
             "With nothing but stock tools, on any machine, into an empty database:",
             format!(
-                "aws s3 cp {address} backup.sql.gz\ngunzip -c backup.sql.gz | psql -X -v ON_ERROR_STOP=1 -d {into}"
+                "aws s3 cp {address} backup.sql.gz{endpoint}\n\
+                 gunzip -c backup.sql.gz | psql -X -v ON_ERROR_STOP=1 -d {for_psql}"
             ),
         ),
     ]
+}
+
+/// `psql` takes a name with one of these in it for a connection string, which can hold any name.
+fn for_psql(name: &str) -> String {
+    if name.contains(['=', ':']) {
+        format!("dbname='{}'", name.replace('\\', r"\\").replace('\'', r"\'"))
+    } else {
+        name.to_owned()
+    }
 }

@@ -189,9 +189,7 @@ impl Failure for Error {
                     "If {similar} is meant, type its name at --into and at --replace. For a new database leave --replace out."
                 ));
             }
-            Self::MayNotCreate { .. } => {
-                "Log in as a superuser for this: set DB_USER and DB_PASSWORD for this command alone; or ALTER ROLE ... CREATEDB."
-            }
+            Self::MayNotCreate { .. } => return Some(format!("{} Or: ALTER ROLE ... CREATEDB.", hints::SUPERUSER)),
             Self::NotForData(_) => "Name another database with --into.",
             Self::Exists(_) => {
                 "Name a new database; or, to replace this one, type its name out: --replace=NAME. It is dumped first."

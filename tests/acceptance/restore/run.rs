@@ -138,7 +138,9 @@ fn a_refusal_of_the_server_leaves_nothing() {
     let weak = sandbox.database().cluster().create_role("NOSUPERUSER");
     sandbox.log_in_as(&weak);
     let outcome = restore(&sandbox, &["run", "latest", "--into", &new]).run().exits(1).prints_nothing();
-    outcome.says(&format!("{} may not create databases", weak.user)).says("set DB_USER");
+    outcome
+        .says(&format!("{} may not create databases", weak.user))
+        .says("-e DB_USER=postgres -e DB_PASSWORD backup restore run");
     assert!(databases(&sandbox, &new).is_empty());
 
     // It may make a database, but not give things away.

@@ -22,7 +22,7 @@ mod thread;
 pub use kind::Kind;
 pub use mailer::{Delivery, LastMail, Mailer, Undelivered, waiting_mails};
 pub use message::{Attachment, Message};
-pub use parts::{Bar, Check, Fact, State, Step, in_container};
+pub use parts::{Bar, Check, Fact, State, Step, as_superuser, in_container};
 pub use report::{Origin, Report};
 pub use smtp::{Passed, SmtpError, Stage};
 pub use thread::{Place, Thread};

@@ -44,8 +44,9 @@ const HINTS: &[(&str, &str)] = &[
     ("Only roles with", SUPERUSER),
 ];
 
-const SUPERUSER: &str = "Log in as a superuser for this, and set DB_USER and DB_PASSWORD for this command alone: \
-     DB_USER=postgres DB_PASSWORD=... restore run ...";
+pub(super) const SUPERUSER: &str = "Log in as a superuser for this command alone (with the official image: POSTGRES_USER). On the host: read -rsp \
+     'password: ' DB_PASSWORD; export DB_PASSWORD; docker-compose exec -e DB_USER=postgres -e DB_PASSWORD backup restore run ... \
+     In the container: the same read and export, and DB_USER=postgres restore run ...";
 
 const LOST: &str = "The connection to the database server broke off: its own log says why (a restart, no memory). All that was restored is \
      undone with it; run again.";
