@@ -129,7 +129,7 @@ fn what_was_made(mail: Mail, report: &Report) -> Mail {
     ];
     facts.extend(report.address.iter().map(|address| Fact::new("Backup", address)));
     let promoted = report.promotions.iter().filter(|promotion| promotion.result.is_ok());
-    facts.extend(promoted.map(|promotion| Fact::new("Copied to", &promotion.key)));
+    facts.extend(promoted.map(|promotion| Fact::new("Copied to", &promotion.address)));
     if let (Some(server), Some(client)) = (&dump.server_version, &dump.pg_dump_version) {
         facts.push(Fact::new("PostgreSQL", format!("server {server}, pg_dump {client}")));
     }

@@ -12,6 +12,7 @@ use backup_core::unfinished::Unfinished;
 pub(crate) struct Promotion {
     pub(crate) tier: Tier,
     pub(crate) key: String,
+    pub(crate) address: String,
     pub(crate) result: Result<(), NotPromoted>,
 }
 
@@ -63,11 +64,12 @@ pub(crate) async fn promote(
     for (tier, key) in slots {
         let copied = bounds.hold(store.copy(stored, &key, CopyLimits::default(), unfinished)).await;
         let copied = copied.map_err(NotPromoted::from).and_then(|copied| Ok(copied?));
+        let address = store.address(&key);
         match &copied {
-            Ok(_) => log::info!("promoted to {tier}: {}", store.address(&key)),
+            Ok(_) => log::info!("promoted to {tier}: {address}"),
             Err(error) => log::error!("not promoted to {tier}: {error}"),
         }
-        promotions.push(Promotion { tier, key, result: copied.map(|_| ()) });
+        promotions.push(Promotion { tier, key, address, result: copied.map(|_| ()) });
     }
     promotions
 }
