@@ -89,6 +89,24 @@ fn details_come_from_stdin_too_and_ten_megabytes_of_them_are_cut_with_a_word() {
     }
 }
 
+/// Whoever writes them is not cut off, and the mail has their end.
+#[test]
+fn details_that_fit_in_no_memory_are_read_to_their_end() {
+    let sandbox = Sandbox::new();
+    let lines = "one of very many lines, and none of them is worth a megabyte
+"
+    .repeat(1_300_000);
+    let details = format!(
+        "the first line
+{lines}the last line"
+    );
+    sandbox.command("notify").args(["FAILURE", "It broke", "-"]).stdin(details.as_bytes()).run().succeeds();
+    let letter = letter(&sandbox);
+    for line in ["the first line", "the last line", "75.6 MiB of 1,300,002 ", "lines left out here"] {
+        assert!(letter.text.contains(line), "{line} is not in {}", letter.text);
+    }
+}
+
 #[test]
 fn attachments_go_along_by_option_and_as_the_fourth_argument() {
     let sandbox = Sandbox::new();

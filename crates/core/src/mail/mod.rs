@@ -19,6 +19,7 @@ mod report;
 mod smtp;
 mod thread;
 
+pub use clean::Between;
 pub use kind::Kind;
 pub use mailer::{Delivery, LastMail, Mailer, Undelivered, waiting_mails};
 pub use message::{Attachment, Message};
