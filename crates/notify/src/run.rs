@@ -28,10 +28,12 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
 
     let files: Vec<PathBuf> = args.attachment.iter().chain(&args.attach).cloned().collect();
     let files: Vec<PathBuf> = files.into_iter().filter(|file| !file.as_os_str().is_empty()).collect();
-    let (report, attachment_missing) = attachments::attach(report, &files);
+    let (report, attachment_missing) = context.interrupt.or(attachments::attach(report, files)).await?;
 
-    if let Some(path) = &args.preview {
-        return preview(path, &report.render());
+    if let Some(path) = args.preview {
+        let (message, at) = (report.render(), path.clone());
+        let written = context.interrupt.or(tokio::task::spawn_blocking(move || preview(&at, &message))).await?;
+        return written.map_err(|error| Error::Preview { path, source: error.into() }).flatten();
     }
     let Some(Settings { mail: Some(mail), places }) = settings else {
         if kind == Kind::Test {
@@ -107,7 +109,12 @@ fn describe(report: Report, mail: &Mail) -> Report {
 }
 
 fn preview(path: &Path, message: &Message) -> Result<Finish, Error> {
-    std::fs::write(path, &message.html).map_err(|source| Error::Preview { path: path.to_owned(), source })?;
+    // A pipe that nobody reads would be waited for.
+    let write = || match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(std::io::Error::other("it is no regular file")),
+        _ => std::fs::write(path, &message.html),
+    };
+    write().map_err(|source| Error::Preview { path: path.to_owned(), source })?;
     let document = json!({ "preview": path.to_string_lossy(), "subject": message.subject });
     Ok(Finish::new(Exit::Done, Some(path.display().to_string()), document))
 }

@@ -1,7 +1,12 @@
 //! Mails as their readers get them.
 
+use std::time::Duration;
+
 use acceptance::mail::Letter;
 use acceptance::sandbox::{OPERATOR, Sandbox};
+
+/// Far longer than any of these runs takes.
+const SOON: Duration = Duration::from_secs(30);
 
 /// The only mail that the server has taken.
 fn letter(sandbox: &Sandbox) -> Letter {
@@ -145,6 +150,19 @@ fn a_mail_goes_even_where_its_attachment_cannot() {
         letter.text
     );
     assert!(letter.attachments.is_empty());
+}
+
+/// Nothing of it may be waited for.
+#[test]
+fn a_pipe_is_neither_attached_nor_written_to() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.home().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    sandbox.command("notify").args(["FAILURE", "Look", "--attach"]).arg(&pipe).within(SOON).run().exits(3);
+    let letter = letter(&sandbox);
+    assert!(letter.text.contains("pipe is missing: it is no regular file."), "{}", letter.text);
+    let run = sandbox.command("notify").args(["FAILURE", "Look", "--preview"]).arg(&pipe).within(SOON).run();
+    run.exits(1).says("pipe: it is no regular file");
 }
 
 #[test]
