@@ -91,6 +91,8 @@ pub(crate) enum Error {
     NoRoom { folder: PathBuf, free: u64, needed: u64 },
     #[error("whoever reads stdout closed it before the backup was written")]
     StdoutClosed,
+    #[error("stdout is closed: nothing that is written there would arrive")]
+    StdoutNotOpen,
     #[error("stdout is a terminal, which cannot take a compressed dump")]
     StdoutIsTerminal,
 }
@@ -160,6 +162,7 @@ impl Failure for Error {
             | Self::File { .. }
             | Self::NoRoom { .. }
             | Self::StdoutClosed
+            | Self::StdoutNotOpen
             | Self::StdoutIsTerminal => Exit::Failed,
         }
     }
@@ -229,7 +232,9 @@ impl Failure for Error {
             }
             Self::Taken(_) => "Name another file with --output, or replace it with --force.",
             Self::NoRoom { .. } => "Make room, or name a file elsewhere with --output. What is there already counts.",
-            Self::StdoutIsTerminal => "Redirect it (--output - > FILE), or name a file (--output FILE).",
+            Self::StdoutNotOpen | Self::StdoutIsTerminal => {
+                "Redirect it (--output - > FILE), or name a file (--output FILE)."
+            }
             Self::Config(_)
             | Self::Held(_)
             | Self::Locked(_)
