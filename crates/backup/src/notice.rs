@@ -37,9 +37,12 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<
         Ok(Ended::Made(report)) if report.exit() != Exit::Done => partly(report, settings, context),
         Ok(Ended::Made(report)) if mail.notify_on == NotifyOn::All => success(report, settings, context),
         Err(error) => failure(error, settings, context).await,
-        Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => return mailer.send_waiting(now()).await,
+        Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => {
+            return context.interrupt.or_keep(mailer.send_waiting(now())).await;
+        }
     };
-    mailer.send(&report.render(), now()).await;
+    let message = report.render();
+    context.interrupt.or_keep(async { drop(mailer.send(&message, now()).await) }).await;
 }
 
 fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {

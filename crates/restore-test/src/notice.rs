@@ -37,7 +37,8 @@ pub(crate) async fn tell(run: &Run<'_>, context: &Context, ended: &Result<Report
         },
         Err(error) => letter.not_carried_out(error).await,
     };
-    mailer.send(&report.render(), now()).await;
+    let message = report.render();
+    context.interrupt.or_keep(async { drop(mailer.send(&message, now()).await) }).await;
 }
 
 struct Letter<'l> {
