@@ -39,13 +39,19 @@ impl Before {
     /// Asks the store, which may itself be what failed, for no longer than the limit. What the failed run, which was
     /// `taken` then, may have left in the store does not count as a good backup.
     pub(crate) async fn look(settings: &Settings, taken: PrimitiveDateTime, limit: Duration) -> Self {
-        let why = match tokio::time::timeout(limit, newest_in_store(settings, taken)).await {
+        let Some(store_settings) = &settings.store else {
+            return Self::Unknown { why: "no store is set".to_owned(), last_made_here: None };
+        };
+        let store = Store::new(store_settings).await;
+        let layout = Layout::new(store_settings.prefix.clone(), settings.database.name.clone());
+        let why = match tokio::time::timeout(limit, newest_in_store(&store, &layout, taken)).await {
             Ok(Ok(Some(newest))) => return Self::Stands(newest),
             Ok(Ok(None)) => return Self::None,
             Ok(Err(why)) => why,
             Err(_) => "the store did not answer in time".to_owned(),
         };
         let last: Option<LastBackup> = Journal::new(&settings.places.state).read(LastBackup::ENTRY);
+        let last = last.filter(|last| last.is_of(&layout, &store.address("")));
         let last = last.map(|last| Backup { address: last.address, taken: last.started, bytes: last.stored_bytes });
         Self::Unknown { why, last_made_here: last }
     }
@@ -94,11 +100,8 @@ impl Before {
     }
 }
 
-async fn newest_in_store(settings: &Settings, before: PrimitiveDateTime) -> Result<Option<Backup>, String> {
-    let Some(store_settings) = &settings.store else { return Err("no store is set".to_owned()) };
-    let store = Store::new(store_settings).await;
-    let layout = Layout::new(store_settings.prefix.clone(), settings.database.name.clone());
-    let newest = run::newest(&store, &layout, before - time::Duration::SECOND).await;
+async fn newest_in_store(store: &Store, layout: &Layout, before: PrimitiveDateTime) -> Result<Option<Backup>, String> {
+    let newest = run::newest(store, layout, before - time::Duration::SECOND).await;
     let newest = newest.map_err(|error| chain(&error))?;
     Ok(newest.map(|(object, id)| Backup {
         address: store.address(&object.key),

@@ -32,6 +32,8 @@ pub(crate) enum Error {
     Output { path: PathBuf, source: std::io::Error },
     #[error("whoever reads stdout closed it before the backup was written")]
     StdoutClosed,
+    #[error("stdout is closed: nothing that is written there would arrive")]
+    StdoutNotOpen,
     #[error("stdout is a terminal, which cannot take a compressed dump")]
     StdoutIsTerminal,
 }
@@ -50,6 +52,7 @@ impl Failure for Error {
             | Self::Dump(_)
             | Self::Output { .. }
             | Self::StdoutClosed
+            | Self::StdoutNotOpen
             | Self::StdoutIsTerminal => Exit::Failed,
         }
     }
@@ -74,7 +77,7 @@ impl Failure for Error {
                 let hints: Vec<String> = failure.hint().into_iter().chain([remains.hint()]).collect();
                 Some(hints.join(" "))
             }
-            Self::StdoutIsTerminal => Some("Redirect it (--output - > FILE), or name a file (--output FILE).".to_owned()),
+            Self::StdoutNotOpen | Self::StdoutIsTerminal => Some("Redirect it (--output - > FILE), or name a file (--output FILE).".to_owned()),
             Self::Config(_) | Self::Locked(_) | Self::Output { .. } | Self::StdoutClosed => None,
         }
     }

@@ -37,9 +37,12 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, ended: &Result<
             success(report, settings, context)
         }
         Err(error) => failure(error, settings, context).await,
-        Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => return mailer.send_waiting(now()).await,
+        Ok(Ended::Made(_) | Ended::Recent { .. } | Ended::DryRun { .. }) => {
+            return context.interrupt.or_keep(mailer.send_waiting(now())).await;
+        }
     };
-    mailer.send(&report.render(), now()).await;
+    let message = report.render();
+    context.interrupt.or_keep(async { drop(mailer.send(&message, now()).await) }).await;
 }
 
 fn success(report: &Report, settings: &Settings, context: &Context) -> Mail {
@@ -117,7 +120,7 @@ fn what_was_made(mail: Mail, report: &Report) -> Mail {
     ];
     facts.extend(report.address.iter().map(|address| Fact::new("Backup", address)));
     let promoted = report.promotions.iter().filter(|promotion| promotion.result.is_ok());
-    facts.extend(promoted.map(|promotion| Fact::new("Copied to", &promotion.key)));
+    facts.extend(promoted.map(|promotion| Fact::new("Copied to", &promotion.address)));
     if let (Some(server), Some(client)) = (&dump.server_version, &dump.pg_dump_version) {
         facts.push(Fact::new("PostgreSQL", format!("server {server}, pg_dump {client}")));
     }

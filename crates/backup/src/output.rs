@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backup_core::files::folder_of;
+use backup_core::process::stdout_is_closed;
 use backup_core::store::{Remains, Stored, Upload};
 use backup_core::unfinished::Unfinished;
 use tempfile::NamedTempFile;
@@ -35,11 +36,10 @@ impl Sink<'_> {
     /// A file, which appears under its name only when it is whole, and only where nothing stands; `-` is stdout.
     pub(crate) fn output(path: &Path) -> Result<Self, Error> {
         if path.as_os_str() == "-" {
-            let stdout = tokio::io::stdout();
-            return if std::io::stdout().is_terminal() {
-                Err(Error::StdoutIsTerminal)
-            } else {
-                Ok(Self::Stdout(stdout))
+            return match () {
+                () if std::io::stdout().is_terminal() => Err(Error::StdoutIsTerminal),
+                () if stdout_is_closed() => Err(Error::StdoutNotOpen),
+                () => Ok(Self::Stdout(tokio::io::stdout())),
             };
         }
         let failed = |source| Error::Output { path: path.to_owned(), source };

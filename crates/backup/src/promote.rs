@@ -1,6 +1,6 @@
 //! Promotion: the first backup of a week and of a month is copied to its folder, by the store itself.
 //!
-//! The rule is the slot, not the day: if Sunday's or the 1st's run failed, the next success fills it.
+//! The rule is the slot, not the day: if Sunday's or the 1st's run failed, the next success fills it. A stub fills none.
 
 use backup_core::key::{BackupId, Layout, Tier};
 use backup_core::process::{Bounds, Cut};
@@ -12,6 +12,7 @@ use backup_core::unfinished::Unfinished;
 pub(crate) struct Promotion {
     pub(crate) tier: Tier,
     pub(crate) key: String,
+    pub(crate) address: String,
     pub(crate) result: Result<(), NotPromoted>,
 }
 
@@ -44,7 +45,7 @@ pub(crate) async fn free_slots(
     for tier in Tier::PROMOTED {
         let id = BackupId { tier, ..id };
         let in_slot = store.list(&layout.slot(id)).await?;
-        if !in_slot.iter().any(|object| layout.parse(&object.key).is_some()) {
+        if !in_slot.iter().any(|object| layout.parse(&object.key).is_some() && !object.is_stub()) {
             free.push((tier, layout.key(id)));
         }
     }
@@ -63,11 +64,12 @@ pub(crate) async fn promote(
     for (tier, key) in slots {
         let copied = bounds.hold(store.copy(stored, &key, CopyLimits::default(), unfinished)).await;
         let copied = copied.map_err(NotPromoted::from).and_then(|copied| Ok(copied?));
+        let address = store.address(&key);
         match &copied {
-            Ok(_) => log::info!("promoted to {tier}: {}", store.address(&key)),
+            Ok(_) => log::info!("promoted to {tier}: {address}"),
             Err(error) => log::error!("not promoted to {tier}: {error}"),
         }
-        promotions.push(Promotion { tier, key, result: copied.map(|_| ()) });
+        promotions.push(Promotion { tier, key, address, result: copied.map(|_| ()) });
     }
     promotions
 }

@@ -290,14 +290,14 @@ impl NotEmpty<'_> {
     }
 }
 
-/// The newest daily backup that is not from the future.
+/// The newest daily backup that is not from the future, and not a stub.
 pub(crate) async fn newest(
     store: &Store,
     layout: &Layout,
     now: PrimitiveDateTime,
 ) -> Result<Option<(Object, BackupId)>, Error> {
     let ours = store.backups(layout, Tier::Daily).await?.into_iter();
-    Ok(ours.filter(|(_, id)| id.taken <= now).max_by_key(|(_, id)| *id))
+    Ok(ours.filter(|(object, id)| id.taken <= now && !object.is_stub()).max_by_key(|(_, id)| *id))
 }
 
 impl Ended {

@@ -129,7 +129,7 @@ mod tests {
         Retention { daily_days: 30, weekly_weeks: 12, monthly_months: 12, recovery_test_months: 3, minimum_keep: 3 };
 
     fn held(taken: PrimitiveDateTime, tier: Tier, bytes: u64) -> Held {
-        Held { key: String::new(), what: What::Backup(BackupId { taken, tier }), bytes, received: None }
+        Held { key: String::new(), what: What::Backup(BackupId { taken, tier }), bytes, is_stub: false, received: None }
     }
 
     /// One daily backup a week, each so much larger than the one before.

@@ -24,6 +24,8 @@ pub(crate) struct Held {
     pub(crate) key: String,
     pub(crate) what: What,
     pub(crate) bytes: u64,
+    /// Nothing that could be a backup.
+    pub(crate) is_stub: bool,
     /// When the store received it.
     pub(crate) received: Option<OffsetDateTime>,
 }
@@ -58,9 +60,6 @@ pub(crate) struct Tally {
 /// Strangers that are named one by one.
 const NAMED: usize = 10;
 
-/// An empty gzip file has twenty bytes: what is smaller is no backup, whatever its key says.
-const SMALLEST_BACKUP: u64 = 20;
-
 impl Held {
     /// The instant in its key: of the backup, or of the restore test.
     pub(crate) fn made(&self) -> PrimitiveDateTime {
@@ -77,10 +76,10 @@ impl Held {
         }
     }
 
-    /// The backup that it holds. A stub that somebody left under a key of ours holds none, and stands for none.
+    /// The backup that it holds. A stub holds none, and stands for none.
     pub(crate) fn backup(&self) -> Option<BackupId> {
         match self.what {
-            What::Backup(id) if self.bytes >= SMALLEST_BACKUP => Some(id),
+            What::Backup(id) if !self.is_stub => Some(id),
             What::Backup(_) | What::Record(_) => None,
         }
     }
@@ -135,6 +134,7 @@ impl<'l> Survey<'l> {
     }
 
     pub(crate) fn add(&mut self, object: Object) {
+        let is_stub = object.is_stub();
         let Object { key, bytes, modified } = object;
         let what = match self.layout.claim(&key) {
             Claim::Backup(id) => What::Backup(id),
@@ -147,7 +147,7 @@ impl<'l> Survey<'l> {
             }
             Claim::Stranger => return self.foreign.add_stranger(key, bytes),
         };
-        self.ours.push(Held { key, what, bytes, received: modified });
+        self.ours.push(Held { key, what, bytes, is_stub, received: modified });
     }
 
     /// Settles whose the copies of the restore tests are.

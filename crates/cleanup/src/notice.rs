@@ -33,11 +33,12 @@ pub(crate) async fn tell(
             (Some(halt), Exit::Failed) => letter.halted(report, halt),
             (_, Exit::Partly) => letter.refused(report),
             _ if reports => letter.storage_report(report),
-            _ => return mailer.send_waiting(now()).await,
+            _ => return context.interrupt.or_keep(mailer.send_waiting(now())).await,
         },
         Err(error) => letter.failure(error, done),
     };
-    mailer.send(&report.render(), now()).await;
+    let message = report.render();
+    context.interrupt.or_keep(async { drop(mailer.send(&message, now()).await) }).await;
 }
 
 struct Letter<'l> {

@@ -13,7 +13,7 @@ mod tests;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use backup_core::key::{BackupId, Outcome, RecordId, Tier};
+use backup_core::key::{BackupId, RecordId, Tier};
 use backup_core::settings::Retention;
 use serde::Serialize;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -175,23 +175,17 @@ impl Judge<'_> {
     }
 }
 
-/// The record of the newest backup that a restore test has proven and that is still there, in whatever tier. A later test
-/// that failed takes an earlier proof away.
+/// The record of the newest backup that a restore test has proven and that is still there, in whatever tier.
 fn newest_proven(objects: &[Held]) -> Option<RecordId> {
     let (copies, originals): (Vec<BackupId>, Vec<BackupId>) =
         objects.iter().filter_map(Held::backup).partition(|id| id.tier == Tier::RecoveryTests);
     let taken = |ids: Vec<BackupId>| ids.into_iter().map(|id| id.taken).collect::<HashSet<_>>();
     let (copies, originals) = (taken(copies), taken(originals));
-    let mut tests: HashMap<PrimitiveDateTime, Vec<&RecordId>> = HashMap::new();
-    for held in objects {
-        if let What::Record(record) = &held.what {
-            tests.entry(record.backup).or_default().push(record);
-        }
-    }
-    let counting = tests.into_values().filter_map(RecordId::that_counts);
-    counting
-        .filter(|record| record.outcome == Outcome::Passed)
+    let tests = objects.iter().filter_map(|held| match held.what {
+        What::Record(record) => Some(record),
+        What::Backup(_) => None,
+    });
+    RecordId::proofs(tests)
         .filter(|record| originals.contains(&record.backup) || copies.contains(&record.tested))
         .max_by_key(|record| (record.backup, record.tested))
-        .copied()
 }

@@ -23,6 +23,7 @@ pub(crate) struct Report {
     pub(crate) mode: Mode,
     /// `s3://BUCKET/PREFIX/`.
     pub(crate) address: String,
+    pub(crate) database: String,
     pub(crate) at: OffsetDateTime,
     pub(crate) halt: Option<Halt>,
     pub(crate) tiers: Vec<TierReport>,
@@ -71,6 +72,7 @@ pub(crate) struct Proven {
 pub(crate) struct Sources<'s> {
     pub(crate) mode: Mode,
     pub(crate) address: String,
+    pub(crate) database: String,
     pub(crate) policy: &'s Policy,
     pub(crate) clock: &'s Clock,
     pub(crate) foreign: Foreign,
@@ -80,7 +82,7 @@ pub(crate) struct Sources<'s> {
 
 impl Report {
     pub(crate) fn new(plan: &Plan, done: &Done, sources: Sources<'_>) -> Self {
-        let Sources { mode, address, policy, clock, foreign, proof, before } = sources;
+        let Sources { mode, address, database, policy, clock, foreign, proof, before } = sources;
         let mut tiers: HashMap<Tier, TierReport> = HashMap::new();
         for decision in &plan.decisions {
             let tier = decision.object.tier();
@@ -97,6 +99,7 @@ impl Report {
         Self {
             mode,
             address,
+            database,
             at: clock.now,
             halt: plan.halt.clone(),
             tiers,
@@ -202,7 +205,14 @@ impl Report {
     pub(crate) fn journal_entry(&self) -> LastCleanup {
         let Tally { count: objects, bytes } = self.standing();
         let deleted = if self.mode == Mode::Delete { self.gone().count } else { 0 };
-        LastCleanup { at: self.at, objects, bytes, deleted }
+        LastCleanup {
+            at: self.at,
+            address: self.address.clone(),
+            database: self.database.clone(),
+            objects,
+            bytes,
+            deleted,
+        }
     }
 }
 

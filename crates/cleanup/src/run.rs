@@ -86,11 +86,15 @@ impl<'r> Run<'r> {
         let sources = Sources {
             mode: self.mode,
             address: self.store.address(&self.layout.prefix().as_folder()),
+            database: self.layout.database().to_string(),
             policy,
             clock: &clock,
             foreign,
             proof,
-            before: self.journal.read(LastCleanup::ENTRY),
+            before: self
+                .journal
+                .read(LastCleanup::ENTRY)
+                .filter(|last: &LastCleanup| last.is_of(&self.layout, &self.store.address(""))),
         };
         let report = Report::new(&plan, done, sources);
         Ok((plan, report))

@@ -77,6 +77,12 @@ pub struct LastCleanup {
     /// When.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// Where: the address of the prefix.
+    #[serde(default)]
+    pub address: String,
+    /// Whose backups.
+    #[serde(default)]
+    pub database: String,
     /// Our objects that stayed.
     pub objects: u64,
     /// Their bytes.
@@ -88,6 +94,14 @@ pub struct LastCleanup {
 impl LastCleanup {
     /// The name of its entry.
     pub const ENTRY: &str = "last-cleanup";
+
+    /// Whether it looked at what this layout has. What another database's backups take says nothing of ours.
+    ///
+    /// `root` is the address of the bucket, as addresses of objects begin.
+    pub fn is_of(&self, layout: &Layout, root: &str) -> bool {
+        self.database == layout.database().as_str()
+            && self.address.strip_prefix(root) == Some(&layout.prefix().as_folder())
+    }
 }
 
 /// What a restore test found: the document under the key that [`crate::key::RecordId`] names.

@@ -148,6 +148,9 @@ impl fmt::Display for Prefix {
     }
 }
 
+/// PostgreSQL cuts names at this many bytes (`NAMEDATALEN`).
+const LONGEST_NAME: usize = 63;
+
 /// The name of a database, whatever characters it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DatabaseName(String);
@@ -156,6 +159,13 @@ impl DatabaseName {
     /// The name as PostgreSQL knows it.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name with plain letters behind it: of a long name as much as leaves room for them.
+    #[must_use]
+    pub fn with_tail(&self, tail: &str) -> Self {
+        let most = LONGEST_NAME.saturating_sub(tail.len());
+        Self(format!("{}{tail}", &self.0[..self.0.floor_char_boundary(most)]))
     }
 
     /// The name as keys spell it: letters, digits, `.`, `_` and `-` as they are, every other byte as `%XX`, so that it
@@ -197,7 +207,7 @@ impl FromStr for DatabaseName {
     fn from_str(text: &str) -> Result<Self, KeyError> {
         match text {
             "" => Err(KeyError::EmptyDatabase),
-            _ if text.len() > 63 => Err(KeyError::LongDatabase),
+            _ if text.len() > LONGEST_NAME => Err(KeyError::LongDatabase),
             _ if text.contains(['\n', '\r', '\0']) => Err(KeyError::UnusableDatabase),
             _ => Ok(Self(text.to_owned())),
         }
@@ -325,6 +335,20 @@ mod tests {
             "0000000000000é.sql.gz",
         ] {
             assert_eq!(ours.parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_something_behind_it_is_still_a_name() {
+        for (name, expected) in [
+            ("shop".to_owned(), "shop_restored".to_owned()),
+            ("x".repeat(54), "x".repeat(54) + "_restored"),
+            ("x".repeat(63), "x".repeat(54) + "_restored"),
+            // Two bytes each: the 54th would be half of one.
+            (format!("x{}", "ж".repeat(31)), format!("x{}_restored", "ж".repeat(26))),
+        ] {
+            let name: DatabaseName = name.parse().unwrap();
+            assert_eq!(name.with_tail("_restored").as_str(), expected);
         }
     }
 

@@ -6,6 +6,7 @@
 //! | module | what lives there |
 //! | --- | --- |
 //! | [`sql`] | how SQL writes a name and a text |
+//! | [`shell`] | how a shell writes a word |
 //! | [`key`] | tier, database, instant ↔ key in the store |
 //! | [`figures`] | sizes, counts and durations as people read them |
 //! | [`files`] | files that appear as a whole |
@@ -34,6 +35,7 @@ pub mod postgres;
 pub mod process;
 pub mod restore;
 pub mod settings;
+pub mod shell;
 pub mod sql;
 pub mod sql_scan;
 pub mod store;

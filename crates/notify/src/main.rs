@@ -2,6 +2,7 @@
 
 mod args;
 mod attachments;
+mod details;
 mod error;
 mod run;
 mod settings;

@@ -1,7 +1,6 @@
 //! One mail, from the arguments to the server's receipt.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -12,11 +11,9 @@ use serde_json::json;
 
 use crate::args::Args;
 use crate::attachments;
+use crate::details::Details;
 use crate::error::Error;
 use crate::settings::{self, Settings};
-
-/// More details than this are not even read: a mail shows twelve kilobytes of them.
-const MOST_DETAILS: u64 = 64 << 20;
 
 /// Runs `notify`.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> {
@@ -27,14 +24,16 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Finish, Error> 
         None => Some(Settings::read(&context.environment, args.to.clone())?),
     };
     let details = context.interrupt.or(details(args.details.as_deref())).await??;
-    let report = report(&args, kind.clone(), &details, context);
+    let report = report(&args, kind.clone(), details, context);
 
     let files: Vec<PathBuf> = args.attachment.iter().chain(&args.attach).cloned().collect();
     let files: Vec<PathBuf> = files.into_iter().filter(|file| !file.as_os_str().is_empty()).collect();
-    let (report, attachment_missing) = attachments::attach(report, &files);
+    let (report, attachment_missing) = context.interrupt.or(attachments::attach(report, files)).await?;
 
-    if let Some(path) = &args.preview {
-        return preview(path, &report.render());
+    if let Some(path) = args.preview {
+        let (message, at) = (report.render(), path.clone());
+        let written = context.interrupt.or(tokio::task::spawn_blocking(move || preview(&at, &message))).await?;
+        return written.map_err(|error| Error::Preview { path, source: error.into() }).flatten();
     }
     let Some(Settings { mail: Some(mail), places }) = settings else {
         if kind == Kind::Test {
@@ -65,29 +64,27 @@ fn kind(word: &OsStr) -> Kind {
     kind
 }
 
-/// The details as bytes: an argument, or all of stdin. Reading waits for whoever writes, who may be at work for hours.
-async fn details(argument: Option<&OsStr>) -> Result<Vec<u8>, Error> {
+/// The details: an argument, or all of stdin. Reading waits for whoever writes, who may be at work for hours.
+async fn details(argument: Option<&OsStr>) -> Result<Details, Error> {
     match argument {
-        None => Ok(Vec::new()),
-        Some(text) if text != "-" => Ok(text.as_bytes().to_vec()),
+        None => Ok(Details::default()),
+        Some(text) if text != "-" => Ok(Details::typed(text.as_bytes())),
         Some(_) => {
-            let read = tokio::task::spawn_blocking(|| {
-                let mut bytes = Vec::new();
-                std::io::stdin().lock().take(MOST_DETAILS).read_to_end(&mut bytes).map(|_| bytes)
-            });
+            let read = tokio::task::spawn_blocking(|| Details::read(std::io::stdin().lock()));
             read.await.map_err(std::io::Error::other).flatten().map_err(Error::Details)
         }
     }
 }
 
-fn report(args: &Args, kind: Kind, details: &[u8], context: &Context) -> Report {
+fn report(args: &Args, kind: Kind, details: Details, context: &Context) -> Report {
     let (database, host) = settings::subject_of_backup(&context.environment);
     let tool = format!("notify {}", env!("CARGO_PKG_VERSION"));
     let message = context.redact(&args.message.to_string_lossy());
-    let details = context.redact(&String::from_utf8_lossy(details));
+    let Details { first, between, last } = details;
+    let [first, last] = [first, last].map(|end| context.redact(&String::from_utf8_lossy(&end)));
     Report::new(kind, Origin::new(tool, database, host, context.started), &message)
         .in_subject(&message)
-        .details("Details", details.as_bytes())
+        .ends_of_details("Details", first.as_bytes(), between, last.as_bytes())
 }
 
 /// What a test mail shows beside the message: the way it came.
@@ -112,7 +109,12 @@ fn describe(report: Report, mail: &Mail) -> Report {
 }
 
 fn preview(path: &Path, message: &Message) -> Result<Finish, Error> {
-    std::fs::write(path, &message.html).map_err(|source| Error::Preview { path: path.to_owned(), source })?;
+    // A pipe that nobody reads would be waited for.
+    let write = || match std::fs::metadata(path) {
+        Ok(there) if !there.is_file() => Err(std::io::Error::other("it is no regular file")),
+        _ => std::fs::write(path, &message.html),
+    };
+    write().map_err(|source| Error::Preview { path: path.to_owned(), source })?;
     let document = json!({ "preview": path.to_string_lossy(), "subject": message.subject });
     Ok(Finish::new(Exit::Done, Some(path.display().to_string()), document))
 }

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use backup_core::figures;
-use backup_core::key::{BackupId, Claim, Layout, Outcome, RecordId, Tier};
+use backup_core::key::{BackupId, Claim, DatabaseName, Layout, RecordId, Tier};
 use backup_core::mail::{Fact, Kind, Mailer, Report as Mail, Step};
 use backup_core::process::{Context, Failure, chain, now};
 use backup_core::store::Store;
+use backup_core::{settings, shell};
 use time::{OffsetDateTime, PrimitiveDateTime};
 
 use crate::error::Error;
@@ -36,7 +37,8 @@ pub(crate) async fn tell(run: &Run<'_>, context: &Context, ended: &Result<Report
         },
         Err(error) => letter.not_carried_out(error).await,
     };
-    mailer.send(&report.render(), now()).await;
+    let message = report.render();
+    context.interrupt.or_keep(async { drop(mailer.send(&message, now()).await) }).await;
 }
 
 struct Letter<'l> {
@@ -80,7 +82,7 @@ impl Letter<'_> {
                 ))
             }
         };
-        mail.steps("To restore it", how_to_restore(report, name.as_str()))
+        mail.steps("To restore it", how_to_restore(report, &self.run.settings.store, name))
     }
 
     fn unproven(&self, report: &Report) -> Mail {
@@ -99,7 +101,7 @@ impl Letter<'_> {
     async fn failed(&self, report: &Report, differences: &[String]) -> Mail {
         let name = &self.run.settings.database.name;
         let headline = format!("A backup of {name} is NOT good: {}.", report.finding());
-        let proven = self.newest_proven().await;
+        let proven = self.newest_proven(report.id()).await;
         let mail = self
             .begin(Kind::RestoreTestFailure, headline)
             .safety(proven.safety("Do not rely on this backup."))
@@ -111,7 +113,7 @@ impl Letter<'_> {
             Step::tool("And prove it:", "restore-test"),
             Step::tool(
                 "Look at what was restored, table by table:",
-                format_args!("restore-test --keep-scratch {}", report.subject.address),
+                format_args!("restore-test --keep-scratch {}", shell::word(&report.subject.address)),
             ),
         ];
         mail.steps("What to do", steps)
@@ -134,7 +136,7 @@ impl Letter<'_> {
             ("The backup of NAME could not be tested here", "This says nothing about the backup, good or bad.")
         };
         let headline = format!("{}: {}.", what.replace("NAME", name.as_str()), report.finding());
-        let proven = self.newest_proven().await;
+        let proven = self.newest_proven(report.id()).await;
         let mail = self.begin(Kind::RestoreTestInconclusive, headline).safety(proven.safety(known));
         let hint = Step::say(self.context.redact(hint));
         let again = Step::tool("Then test again:", "restore-test");
@@ -148,7 +150,7 @@ impl Letter<'_> {
     async fn not_carried_out(&self, error: &Error) -> Mail {
         let name = &self.run.settings.database.name;
         let headline = format!("No backup of {name} was tested: {}.", chain(error));
-        let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven().await };
+        let proven = if matches!(error, Error::Cut(_)) { Proven::default() } else { self.newest_proven(None).await };
         let hint = error.hint().map(|hint| Step::say(self.context.redact(&hint)));
         let again = Step::tool("Then test again:", "restore-test");
         self.begin(Kind::RestoreTestFailure, headline)
@@ -158,24 +160,25 @@ impl Letter<'_> {
             .log_tail("The end of the log", &self.context.log_tail())
     }
 
-    async fn newest_proven(&self) -> Proven {
-        let found = newest_proven(&self.run.store, &self.run.layout);
+    /// `just_tested`: what the test found that is told of, whose record the store may have refused.
+    async fn newest_proven(&self, just_tested: Option<RecordId>) -> Proven {
+        let found = newest_proven(&self.run.store, &self.run.layout, just_tested);
         Proven(tokio::time::timeout(TIME_TO_LOOK, found).await.ok().flatten())
     }
 }
 
-/// The newest backup that passed a test, and the key of its copy.
+/// The newest backup that is proven, and the key of its copy.
 #[derive(Debug, Default)]
 struct Proven(Option<(RecordId, String)>);
 
-async fn newest_proven(store: &Store, layout: &Layout) -> Option<(RecordId, String)> {
+async fn newest_proven(store: &Store, layout: &Layout, just_tested: Option<RecordId>) -> Option<(RecordId, String)> {
     let objects = store.list(&layout.prefix().tier_folder(Tier::RecoveryTests)).await;
     let objects = objects.inspect_err(|error| log::debug!("{}", chain(error))).ok()?;
     let records = objects.iter().filter_map(|object| match layout.claim(&object.key) {
-        Claim::Record(record) if record.outcome == Outcome::Passed => Some(record),
+        Claim::Record(record) => Some(record),
         _ => None,
     });
-    let record = records.max_by_key(|record| record.backup)?;
+    let record = RecordId::proofs(records.chain(just_tested)).max_by_key(|record| record.backup)?;
     let copy = layout.key(BackupId { taken: record.tested, tier: Tier::RecoveryTests });
     Some((record, store.address(&copy)))
 }
@@ -234,16 +237,34 @@ fn facts(report: &Report) -> Vec<Fact> {
     facts
 }
 
-fn how_to_restore(report: &Report, database: &str) -> Vec<Step> {
-    let address = &report.subject.address;
-    let into = format!("{database}_restored");
+fn how_to_restore(report: &Report, store: &settings::Store, database: &DatabaseName) -> Vec<Step> {
+    let (address, into) = (shell::word(&report.subject.address), database.with_tail("_restored"));
+    let for_psql = for_psql(into.as_str());
+    let (into, for_psql) = (shell::word(into.as_str()), shell::word(&for_psql));
+    let endpoint = store.endpoint.as_ref();
+    let endpoint = endpoint.map_or_else(String::new, |endpoint| format!(" --endpoint-url {}", endpoint.as_str()));
+    let restore = format!("restore run {address} --into={into}");
     vec![
-        Step::tool("Into a new database beside the live one:", format_args!("restore run {address} --into {into}")),
+        Step::tool("Into a new database beside the live one, if DB_USER is a superuser:", &restore),
+        Step::as_superuser(
+            "Else as a superuser (with the official image: POSTGRES_USER) for this command alone; it asks for the password:",
+            &restore,
+        ),
         Step::run(
             "With nothing but stock tools, on any machine, into an empty database:",
             format!(
-                "aws s3 cp {address} backup.sql.gz\ngunzip -c backup.sql.gz | psql -X -v ON_ERROR_STOP=1 -d {into}"
+                "aws s3 cp {address} backup.sql.gz{endpoint}\n\
+                 gunzip -c backup.sql.gz | psql -X -v ON_ERROR_STOP=1 -d {for_psql}"
             ),
         ),
     ]
+}
+
+/// `psql` takes a name with one of these in it for a connection string, which can hold any name.
+fn for_psql(name: &str) -> String {
+    if name.contains(['=', ':']) {
+        format!("dbname='{}'", name.replace('\\', r"\\").replace('\'', r"\'"))
+    } else {
+        name.to_owned()
+    }
 }

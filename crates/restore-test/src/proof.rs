@@ -148,13 +148,13 @@ impl Run<'_> {
 
 /// From the first byte to the commit; or nothing of it stays.
 async fn restore_into(scratch: &Scratch, subject: &Subject) -> Result<Whole, Verdict> {
-    let progress = Arc::new(Progress::start(("restored", "verified")));
+    let progress = Arc::new(Progress::start(("restored", "")));
     Ok(restore::restore(scratch.client(), subject.open().await?, &[], progress).await?)
 }
 
 /// From the first byte to the last, into nothing.
 async fn read_only(subject: &Subject) -> Result<(), Verdict> {
-    let progress = Arc::new(Progress::start(("read", "verified")));
+    let progress = Arc::new(Progress::start(("read", "")));
     restore::read(subject.open().await?, None, progress).await?;
     Ok(())
 }

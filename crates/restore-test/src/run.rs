@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_core::figures;
 use backup_core::journal::Journal;
-use backup_core::key::{Layout, key_time};
+use backup_core::key::{Layout, RecordId, key_time};
 use backup_core::process::{Arguments, Bounds, Context, Exit, Finish};
 use backup_core::restore::Subject;
 use backup_core::settings;
@@ -112,6 +112,12 @@ impl Report {
             Verdict::Failed { what, .. } => what.clone(),
             Verdict::Inconclusive { why, .. } => why.clone(),
         }
+    }
+
+    /// What it found of a backup of ours, as the record's key has it.
+    pub(crate) fn id(&self) -> Option<RecordId> {
+        let backup = self.subject.of_ours()?.taken;
+        Some(RecordId { tested: key_time(self.started), backup, outcome: self.verdict.outcome() })
     }
 
     /// The instant of the data.

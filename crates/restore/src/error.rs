@@ -93,6 +93,8 @@ pub(crate) enum Error {
     NoRoom { folder: PathBuf, free: u64, needed: u64 },
     #[error("whoever reads stdout closed it before the backup was written")]
     StdoutClosed,
+    #[error("stdout is closed: nothing that is written there would arrive")]
+    StdoutNotOpen,
     #[error("stdout is a terminal, which cannot take a compressed dump")]
     StdoutIsTerminal,
 }
@@ -163,6 +165,7 @@ impl Failure for Error {
             | Self::File { .. }
             | Self::NoRoom { .. }
             | Self::StdoutClosed
+            | Self::StdoutNotOpen
             | Self::StdoutIsTerminal => Exit::Failed,
         }
     }
@@ -192,7 +195,7 @@ impl Failure for Error {
                     "If {similar} is meant, type its name at --into and at --replace. For a new database leave --replace out."
                 ));
             }
-            Self::MayNotCreate { .. } => hints::SUPERUSER,
+            Self::MayNotCreate { .. } => return Some(format!("{} Or: ALTER ROLE ... CREATEDB.", hints::SUPERUSER)),
             Self::NotForData(_) => "Name another database with --into.",
             Self::Exists(_) => {
                 "Name a new database; or, to replace this one, type its name out: --replace=NAME. It is dumped first."
@@ -233,7 +236,9 @@ impl Failure for Error {
             Self::Taken(_) => "Name another file with --output, or replace it with --force.",
             Self::NotOpened { source, .. } => return hints::for_a_place(source.kind()),
             Self::NoRoom { .. } => "Make room, or name a file elsewhere with --output. What is there already counts.",
-            Self::StdoutIsTerminal => "Redirect it (--output - > FILE), or name a file (--output FILE).",
+            Self::StdoutNotOpen | Self::StdoutIsTerminal => {
+                "Redirect it (--output - > FILE), or name a file (--output FILE)."
+            }
             Self::Config(_)
             | Self::Held(_)
             | Self::Locked(_)

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use backup_core::figures;
 use backup_core::key::local_time;
-use backup_core::process::{Bounds, Context, Exit, Finish, Progress};
+use backup_core::process::{Bounds, Context, Exit, Finish, Progress, stdout_is_closed};
 use backup_core::restore::{self, Input, Whole};
 use backup_core::store::{Found, Source, Store, Wanted};
 use bytes::Bytes;
@@ -31,6 +31,9 @@ pub(crate) async fn run(args: FetchArgs, context: &Context) -> Result<Finish, Er
     let settings = StoreOnly::read(&context.environment)?;
     if args.to_stdout() && std::io::stdout().is_terminal() {
         return Err(Error::StdoutIsTerminal);
+    }
+    if args.to_stdout() && stdout_is_closed() {
+        return Err(Error::StdoutNotOpen);
     }
     let (layout, bounds) = (settings.layout(), context.bounds(settings.limits));
     let store = Store::new(&settings.store).await;

@@ -28,6 +28,7 @@ use backup_core::key::{DatabaseName, key_time};
 use backup_core::postgres::{DumpStream, mended_psql};
 use backup_core::process::{Bounds, Context, Exit, Finish, Lock, Progress};
 use backup_core::restore::{self, Announced, Subject, Whole, redump};
+use backup_core::shell;
 use backup_core::sql::identifier;
 use backup_core::store::{Pick, Store, Wanted};
 use serde_json::json;
@@ -282,9 +283,10 @@ fn finish(subject: &Subject, plan: &Plan, restored: &Restored, became: &Became) 
     );
     log::info!("{line}");
     if let Some(path) = plan.safety_dump() {
+        let (path, name) = (path.display().to_string(), shell::word(target.as_str()));
         log::info!(
-            "what {target} held before is in {}; the way back: restore run {0} --into {target} --replace={target}",
-            path.display()
+            "what {target} held before is in {path}; the way back: restore run {} --into={name} --replace={name}",
+            shell::word(&path)
         );
     }
     log::info!("PostgreSQL gathers its statistics in the background; ANALYZE does it at once");

@@ -38,6 +38,19 @@ fn a_file_holds_the_same_as_the_store_would() {
     sandbox.assert_no_litter();
 }
 
+/// Rust's runtime opens `/dev/null` for both where a shell has closed stdout (`>&-`): nothing that is written would be missed.
+#[test]
+fn a_closed_stdout_is_no_place_for_a_backup() {
+    let sandbox = shop();
+    sandbox.command("backup").arg("--no-notify").run().succeeds();
+    let null = |read| Stdio::from(fs::OpenOptions::new().read(read).write(true).open("/dev/null").unwrap());
+    for (tool, arguments) in [("backup", ["-o", "-"].as_slice()), ("restore", &["fetch", "latest", "-o", "-"])] {
+        let run = |read| sandbox.command(tool).args(arguments.iter().copied()).stdout(null(read)).run();
+        run(true).exits(1).says("stdout is closed").says("--output FILE").never_says("fetching");
+        run(false).succeeds();
+    }
+}
+
 #[test]
 fn a_file_that_is_there_stays_as_it_is() {
     let sandbox = shop();

@@ -127,6 +127,28 @@ fn a_mail_that_cannot_be_sent_in_time_waits_for_the_next_run() {
     assert!(subjects[0].starts_with("✅ ") && subjects[1].starts_with("❌ "), "{subjects:?}");
 }
 
+/// The backup is made by then, and is told of as one.
+#[test]
+fn while_the_mail_of_a_stored_backup_hangs() {
+    for (command, stalls) in [("CONNECT", Act::Stall), (".", Act::Stall)] {
+        let sandbox = shop();
+        sandbox.mail().once(command, stalls);
+        let mut running = sandbox.command("backup").spawn();
+        running.wait_for_log("promoted to monthly");
+        running.wait_until("at its mail", |_| sandbox.home().join("state/mail").exists());
+        let signalled = Instant::now();
+        running.signal(Signal::SIGTERM);
+        let outcome = running.wait().succeeds().prints("s3://").says("kept for the next tool that runs");
+        assert!(signalled.elapsed() < ENDS_WITHIN, "{:?}\n{}", signalled.elapsed(), outcome.report());
+        let last = std::fs::read_to_string(sandbox.home().join("state/backup.json")).unwrap();
+        assert!(last.contains("\"exit_code\": 0") && last.contains("\"error\": null"), "{last}");
+
+        sandbox.command("notify").args(["SUCCESS", "Hello"]).run().succeeds();
+        let subjects: Vec<_> = sandbox.mail().messages().iter().map(|mail| mail.letter().subject).collect();
+        assert!(subjects.iter().any(|subject| subject.contains("Backup succeeded")), "{subjects:?}");
+    }
+}
+
 #[test]
 fn a_second_signal_changes_nothing() {
     let sandbox = shop();

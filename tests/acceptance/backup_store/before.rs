@@ -3,6 +3,7 @@
 
 use acceptance::sandbox::Sandbox;
 use acceptance::store::{Fault, On, Operation};
+use backup_core::key::{BackupId, Layout, Tier};
 
 use super::{Failed, SOON, on, only_mail, small, with};
 
@@ -28,6 +29,30 @@ fn a_store_that_cannot_be_asked_is_told_apart_from_an_empty_one() {
     let text = told(&sandbox, &["--if-older-than", "24h"]);
     assert!(text.contains("The last one that was made here is "), "{text}");
     assert!(text.contains("Last made here: s3://shop-backups/db-backups/daily/"), "{text}");
+    // Nor does the last one of another database say anything.
+    sandbox.command("backup").env("DB_NAME", "other").run().exits(1);
+    let text = sandbox.mail().messages()[1].letter().text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("whether there is one is not known"), "{text}");
+}
+
+/// As cleanup and the health check see it.
+#[test]
+fn an_empty_object_under_a_key_of_ours_counts_for_no_backup() {
+    let sandbox = small();
+    let layout = Layout::new("db-backups".parse().unwrap(), sandbox.database().name().parse().unwrap());
+    let now = time::OffsetDateTime::now_utc() - time::Duration::MINUTE;
+    let taken = time::PrimitiveDateTime::new(now.date(), now.time().replace_nanosecond(0).unwrap());
+    let stubs = Tier::OF_BACKUPS.map(|tier| layout.key(BackupId { taken, tier }));
+    for stub in &stubs {
+        sandbox.store().seed(stub, b"");
+    }
+    let outcome = sandbox.command("backup").env("DB_PORT", "1").run().exits(1);
+    let text = only_mail(&sandbox, &outcome).text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("No earlier good backup could be found"), "{text}");
+
+    sandbox.command("backup").args(["--if-older-than", "24h"]).run().succeeds().says("stored s3://");
+    let copies = sandbox.store().keys().into_iter().filter(|key| !stubs.contains(key)).count();
+    assert_eq!(copies, 3, "{:?}", sandbox.store().keys());
 }
 
 #[test]

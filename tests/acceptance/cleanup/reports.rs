@@ -86,4 +86,8 @@ fn a_second_report_tells_what_has_changed() {
     let outcome = cleanup(&sandbox).run().succeeds();
     let name = report_files(&outcome)[0].clone();
     assert!(outcome.logs[&name].contains("+3.9 KiB (+33.3 %) since"), "{}", outcome.logs[&name]);
+
+    // What another database has is no change of ours.
+    let outcome = cleanup(&sandbox).arg("--report-only").env("DB_NAME", "other").run().succeeds();
+    assert!(!outcome.logs[&name].contains(" since "), "{}", outcome.logs[&name]);
 }

@@ -59,7 +59,11 @@ fn a_backup_that_is_cut_or_empty() {
     sandbox.store().seed(&newest, &bytes[..bytes.len() - 40]);
     look(&sandbox, "recent-backup").is_warning("the newest backup says nothing of what it holds");
     sandbox.store().seed(&newest, b"");
-    look(&sandbox, "recent-backup").is_critical("the newest backup is empty");
+    look(&sandbox, "recent-backup").is_critical("there is no daily backup");
+    sandbox.store().seed(&newest, &bytes);
+    let later = layout(&sandbox).key(BackupId { taken: hours_ago(0) + time::Duration::SECOND, tier: Tier::Daily });
+    sandbox.store().seed(&later, b"");
+    look(&sandbox, "recent-backup").is_critical("the newest object is empty, and no backup");
 }
 
 #[test]
@@ -107,13 +111,19 @@ fn restore_tests_that_are_missing_failed_or_long_ago() {
     look(&sandbox, "restore-test").is_critical("no restore test has passed for 70 days");
     seed_test(&sandbox, hours_ago(24 * 40), TestOutcome::Passed);
     look(&sandbox, "restore-test").is_warning("no restore test has passed for 40 days");
-    seed_test(&sandbox, hours_ago(10), TestOutcome::Passed);
+    let passed = hours_ago(10);
+    seed_test(&sandbox, passed, TestOutcome::Passed);
     look(&sandbox, "restore-test").is_ok("the last restore test, 10 h ago, passed: public.orders: 999 rows restored");
     seed_test(&sandbox, hours_ago(9), TestOutcome::Inconclusive);
     look(&sandbox, "restore-test").is_warning("could not be carried out");
     seed_test(&sandbox, hours_ago(8), TestOutcome::Failed);
     look(&sandbox, "restore-test")
         .is_critical("the last restore test, 8 h ago, FAILED: public.orders: 999 rows restored");
+    // A proof that a later test took away is none, even where a test after it could not be carried out.
+    let taken_away = RecordId { tested: hours_ago(7), backup: passed, outcome: TestOutcome::Failed };
+    sandbox.store().seed(&layout(&sandbox).record_key(&taken_away), b"{}");
+    seed_test(&sandbox, hours_ago(6), TestOutcome::Inconclusive);
+    look(&sandbox, "restore-test").is_warning("no restore test has passed for 40 days");
     // Another database's are not ours.
     sandbox.env("DB_NAME", "other");
     look(&sandbox, "restore-test").is_warning("no backup has been tested by restoring it");

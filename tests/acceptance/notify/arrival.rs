@@ -1,7 +1,12 @@
 //! Mails as their readers get them.
 
+use std::time::Duration;
+
 use acceptance::mail::Letter;
 use acceptance::sandbox::{OPERATOR, Sandbox};
+
+/// Far longer than any of these runs takes.
+const SOON: Duration = Duration::from_secs(30);
 
 /// The only mail that the server has taken.
 fn letter(sandbox: &Sandbox) -> Letter {
@@ -89,6 +94,24 @@ fn details_come_from_stdin_too_and_ten_megabytes_of_them_are_cut_with_a_word() {
     }
 }
 
+/// Whoever writes them is not cut off, and the mail has their end.
+#[test]
+fn details_that_fit_in_no_memory_are_read_to_their_end() {
+    let sandbox = Sandbox::new();
+    let lines = "one of very many lines, and none of them is worth a megabyte
+"
+    .repeat(1_300_000);
+    let details = format!(
+        "the first line
+{lines}the last line"
+    );
+    sandbox.command("notify").args(["FAILURE", "It broke", "-"]).stdin(details.as_bytes()).run().succeeds();
+    let letter = letter(&sandbox);
+    for line in ["the first line", "the last line", "75.6 MiB of 1,300,002 ", "lines left out here"] {
+        assert!(letter.text.contains(line), "{line} is not in {}", letter.text);
+    }
+}
+
 #[test]
 fn attachments_go_along_by_option_and_as_the_fourth_argument() {
     let sandbox = Sandbox::new();
@@ -127,6 +150,19 @@ fn a_mail_goes_even_where_its_attachment_cannot() {
         letter.text
     );
     assert!(letter.attachments.is_empty());
+}
+
+/// Nothing of it may be waited for.
+#[test]
+fn a_pipe_is_neither_attached_nor_written_to() {
+    let sandbox = Sandbox::new();
+    let pipe = sandbox.home().join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    sandbox.command("notify").args(["FAILURE", "Look", "--attach"]).arg(&pipe).within(SOON).run().exits(3);
+    let letter = letter(&sandbox);
+    assert!(letter.text.contains("pipe is missing: it is no regular file."), "{}", letter.text);
+    let run = sandbox.command("notify").args(["FAILURE", "Look", "--preview"]).arg(&pipe).within(SOON).run();
+    run.exits(1).says("pipe: it is no regular file");
 }
 
 #[test]

@@ -17,6 +17,17 @@ fn a_key_that_is_not_there_is_answered_with_those_that_are() {
     outcome.says(&format!("The oldest ones that there are: {older}, {key}."));
 }
 
+/// What has a slash in it and does not begin with a dot is a key.
+#[test]
+fn a_file_that_is_taken_for_a_key_is_recognised() {
+    let (sandbox, _) = backed_up();
+    sandbox.write("a file/b.sql.gz", "");
+    for tool in [&["restore", "run", "a file/b.sql.gz", "--into", "n"][..], &["restore-test", "a file/b.sql.gz"]] {
+        let outcome = sandbox.command(tool[0]).args(tool[1..].iter().copied()).current_dir(sandbox.home()).run();
+        outcome.exits(1).says("no object stands under this key; the file of this name is './a file/b.sql.gz'");
+    }
+}
+
 #[test]
 fn a_name_that_was_mistyped_twice_replaces_nothing_and_makes_nothing() {
     let (sandbox, _) = backed_up();

@@ -43,7 +43,9 @@ fn everything_is_as_it_was_and_what_was_lost_is_kept() {
     let (kept, _) = footer(&fs::read(&dumps[0]).unwrap());
     assert_eq!(kept.dump.table("public.orders").map(|table| table.rows), Some(0), "it is of before the restore");
     assert!(kept.dump.table("public.after_the_backup").is_some());
-    outcome.says(&format!("it will REPLACE the database {name}")).says(&dumps[0].display().to_string());
+    let outcome = outcome.says(&format!("it will REPLACE the database {name}")).says(&dumps[0].display().to_string());
+
+    outcome.says(&format!("the way back: restore run {} --into={name} --replace={name}", dumps[0].display()));
 
     // And back again: what the restore took away is not lost.
     let file = dumps[0].display().to_string();

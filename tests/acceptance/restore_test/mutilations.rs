@@ -3,6 +3,8 @@
 //! In the file: what stands in the store is no longer what was dumped. In the restore: the file is good, but what
 //! arrives in the database is not, as a fault of `psql`, of the server or of the disk would have it.
 
+use acceptance::store::{Fault, On, Operation};
+
 use super::{Backup, ends, flat, gzip, shop};
 
 /// What is done to the text of the backup, footer untouched, and what the test says.
@@ -180,6 +182,24 @@ fn damage_of_every_kind_is_told_in_words() {
         let sandbox = shop().stored_as(&bytes);
         let (outcome, _) = ends(&sandbox, 1, "failed", says);
         outcome.never_says("passed");
+    }
+}
+
+/// A proof is of the bytes as they were: what a later test finds is what counts.
+#[test]
+fn a_backup_that_just_failed_is_not_named_as_the_newest_proven() {
+    let sandbox = shop().stored();
+    sandbox.command("restore-test").arg("--no-notify").run().succeeds();
+    sandbox.store().seed(&shop().key, &shop().bytes[..1_000]);
+    // The first time the store does not take the record.
+    let no_record = On::operation(Operation::PutObject).key(".failed.json").times(1);
+    sandbox.store().fault(no_record, Fault::refuse("AccessDenied"));
+    for says in ["the result was not written to the store", "FAILED"] {
+        sandbox.command("restore-test").run().exits(1).says(says);
+    }
+    for mail in sandbox.mail().messages() {
+        let letter = mail.letter();
+        assert!(flat(&letter).contains("No backup of this database is proven."), "{}", letter.text);
     }
 }
 

@@ -1,5 +1,6 @@
 //! A good backup passes, and everybody can know: by the output, the certificate, and what stands in the store.
 
+use acceptance::postgres::Cluster;
 use acceptance::sandbox::Outcome;
 use backup_core::journal::TestRecord;
 use backup_core::key::{BackupId, Layout, Tier};
@@ -29,6 +30,31 @@ fn a_good_backup_is_proven_and_the_certificate_says_all_of_it() {
     ] {
         assert!(text.contains(expected), "expected in the mail: {expected}\n{}", letter.text);
     }
+}
+
+/// They are read when the database is lost.
+#[test]
+fn the_commands_of_the_certificate_can_be_pasted_whatever_the_database_is_called() {
+    let name = format!("-=Ünï\"c'o %s{}", std::process::id());
+    let database = Cluster::shared().create_database_named(&name);
+    database.sql("CREATE TABLE t AS SELECT 1 AS n");
+    let sandbox = Backup::of(&database).stored();
+    let (_, letter) = ends(&sandbox, 0, "passed", "every row equals the original");
+    let words = |of: &str| -> Vec<String> {
+        let line = letter.text.lines().find(|line| line.contains(of)).unwrap_or_else(|| panic!("{}", letter.text));
+        let script = format!("printf '%s\\n' {}", line.trim().replace(" | ", " "));
+        let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).lines().map(str::to_owned).collect()
+    };
+    for command in ["docker-compose exec backup restore run ", "exec -e DB_USER=postgres -e DB_PASSWORD backup "] {
+        let words = words(command);
+        assert!(words[words.len() - 2].starts_with("s3://shop-backups/db-backups/daily/"), "{words:?}");
+        assert_eq!(words[words.len() - 1], format!("--into={name}_restored"));
+    }
+    let endpoint = sandbox.store().endpoint();
+    assert_eq!(words("aws s3 cp ")[4..], ["backup.sql.gz", "--endpoint-url", &endpoint]);
+    let connection = format!("dbname='{}_restored'", name.replace('\'', r"\'"));
+    assert_eq!(words("psql -X ").pop(), Some(connection));
 }
 
 #[test]

@@ -62,14 +62,19 @@ impl Halt {
         match self {
             Self::ClocksDiffer(differ) => differ.to_string(),
             Self::FromTheFuture { key, made } => {
-                format!("{key} was made on {made}, which is still to come: a clock is, or was, wrong")
+                format!(
+                    "{key} was made on {}, which is still to come: a clock is, or was, wrong",
+                    figures::local(*made)
+                )
             }
             Self::ReceivedElsewhen { key, made, received } => format!(
-                "{key} was made on {made} by our clock, and received on {} by the store's",
+                "{key} was made on {} by our clock, and received on {} by the store's",
+                figures::local(*made),
                 figures::instant(*received)
             ),
             Self::Stopped { newest, age, limit } => format!(
-                "backups have stopped: the newest daily one is of {newest}, {} ago; the limit is {}",
+                "backups have stopped: the newest daily one is of {}, {} ago; the limit is {}",
+                figures::local(*newest),
                 figures::duration(*age),
                 figures::duration(*limit)
             ),

@@ -1,6 +1,6 @@
 //! The plan, against tables of what must become of what.
 
-use backup_core::key::Layout;
+use backup_core::key::{Layout, Outcome};
 use backup_core::store::Object;
 use time::macros::datetime;
 
@@ -204,6 +204,8 @@ fn where_backups_have_stopped_nothing_goes() {
         assert_eq!(matches!(plan.halt, Some(Halt::Stopped { .. })), stopped, "{missed} nights missed");
         assert_eq!(deleted(&plan).is_empty(), stopped, "{missed} nights missed");
     }
+    let stopped = plan(nights(100).split_off(2)).halt.map(|halt| halt.says()).unwrap_or_default();
+    assert!(stopped.contains("the newest daily one is of 2025-01-31 02:00:00, "), "{stopped}");
     let only_weekly = plan(vec![backup(Tier::Weekly, datetime!(2020-01-05 02:00))]);
     assert_eq!(only_weekly.halt, Some(Halt::NoDaily));
     // A stub is no newest backup.

@@ -8,6 +8,7 @@
 //! A copy's key names no database. Its record does, and also which backup was tested and how that ended, so that a
 //! listing alone tells which backups are proven: the knowledge survives the loss of everything but the store.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,16 @@ impl RecordId {
     pub fn that_counts<'r>(tests: impl IntoIterator<Item = &'r Self>) -> Option<&'r Self> {
         let rank = |test: &&Self| (test.outcome != Outcome::Inconclusive, test.tested, test.outcome == Outcome::Failed);
         tests.into_iter().max_by_key(rank)
+    }
+
+    /// The tests that prove a backup, one for each that is proven. A later test that failed takes the proof away.
+    pub fn proofs(tests: impl IntoIterator<Item = Self>) -> impl Iterator<Item = Self> {
+        let mut by_backup: HashMap<PrimitiveDateTime, Vec<Self>> = HashMap::new();
+        for test in tests {
+            by_backup.entry(test.backup).or_default().push(test);
+        }
+        let counting = by_backup.into_values().filter_map(|tests| Self::that_counts(&tests).copied());
+        counting.filter(|test| test.outcome == Outcome::Passed)
     }
 }
 
@@ -160,6 +171,27 @@ mod tests {
             "db-backups/recovery-tests/2025/02/restore_test_20250201_030000.app_backup_20250201_020000.passed.json";
         assert_eq!(key, expected);
         assert_eq!(layout("app").claim(&key), Claim::Record(record(Outcome::Passed)));
+    }
+
+    #[test]
+    fn a_later_test_that_failed_takes_the_proof_away_and_one_that_was_not_carried_out_does_not() {
+        let (first, second) = (datetime!(2025-01-31 02:00), datetime!(2025-02-01 02:00));
+        let at = |day, backup, outcome| RecordId {
+            tested: datetime!(2025-02-01 03:00) + time::Duration::days(day),
+            backup,
+            outcome,
+        };
+        let (passed, other) = (at(1, second, Outcome::Passed), at(0, first, Outcome::Passed));
+        let proofs = |tests: &[RecordId]| {
+            let mut proofs: Vec<_> = RecordId::proofs(tests.iter().copied()).collect();
+            proofs.sort_unstable();
+            proofs
+        };
+        assert_eq!(proofs(&[passed, other]), [other, passed]);
+        assert_eq!(proofs(&[passed, other, at(2, second, Outcome::Inconclusive)]), [other, passed]);
+        assert_eq!(proofs(&[passed, at(2, second, Outcome::Failed), other]), [other]);
+        let again = at(3, second, Outcome::Passed);
+        assert_eq!(proofs(&[passed, at(2, second, Outcome::Failed), again]), [again]);
     }
 
     #[test]

@@ -62,24 +62,60 @@ pub(super) fn log_tail(bytes: &[u8]) -> Excerpt {
     excerpt(bytes, &LOG)
 }
 
+/// What lies between the two ends of a text that was too long to be kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Between {
+    /// Bytes.
+    pub bytes: u64,
+    /// Ends of lines.
+    pub lines: u64,
+}
+
+impl Between {
+    /// There is so much more of it.
+    pub fn add(&mut self, gone: &[u8]) {
+        self.bytes += gone.len() as u64;
+        self.lines += memchr::memchr_iter(b'\n', gone).count() as u64;
+    }
+}
+
 /// The first and the last 60 lines, 6 kB of each at most.
 pub(super) fn details(bytes: &[u8]) -> Excerpt {
     excerpt(bytes, &DETAILS)
 }
 
-fn excerpt(bytes: &[u8], Shown { first, last }: &Shown) -> Excerpt {
+/// The same of a text of which only the two ends were kept.
+pub(super) fn details_of(first: &[u8], between: Between, last: &[u8]) -> Excerpt {
+    if between == Between::default() && last.is_empty() {
+        return details(first);
+    }
+    // The line in which the beginning was cut ends after it, and is counted there.
+    let mut before = between;
+    before.add(first);
+    let [head, tail] = [first, last].map(|end| lines(&String::from_utf8_lossy(end)));
+    let size = (before.bytes + last.len() as u64, before.lines + tail.len() as u64);
+    ends((&head, &tail), size, &DETAILS)
+}
+
+fn excerpt(bytes: &[u8], shown: &Shown) -> Excerpt {
+    let Shown { first, last } = shown;
     let whole = lines(&String::from_utf8_lossy(bytes));
     let text = whole.join("\n");
     if whole.len() <= first.lines + last.lines && escaped_len(&text) <= first.bytes + last.bytes {
         return Excerpt { first: text, cut: None, last: String::new() };
     }
-    let (head, rest) = whole.split_at(first.lines.min(whole.len()));
-    let tail = &rest[rest.len().saturating_sub(last.lines)..];
-    let (head, tail) = (head.join("\n"), tail.join("\n"));
+    let (head, tail) = whole.split_at(first.lines.min(whole.len()));
+    ends((head, tail), (text.len() as u64, whole.len() as u64), shown)
+}
+
+/// As much of both as is shown, of a text of so many bytes and lines.
+fn ends((head, tail): (&[String], &[String]), (bytes, count): (u64, u64), Shown { first, last }: &Shown) -> Excerpt {
+    let head = head[..head.len().min(first.lines)].join("\n");
+    let tail = tail[tail.len().saturating_sub(last.lines)..].join("\n");
     let head = first_of(&head, first.bytes);
     let tail = last_of(&tail, last.bytes);
-    let left_out = figures::size(text.len().saturating_sub(head.len() + tail.len()) as u64);
-    let cut = format!("{left_out} of {} lines left out here", figures::count(whole.len() as u64));
+    let left_out = figures::size(bytes.saturating_sub((head.len() + tail.len()) as u64));
+    let cut = format!("{left_out} of {} lines left out here", figures::count(count));
     Excerpt { first: head.to_owned(), cut: Some(cut), last: tail.to_owned() }
 }
 

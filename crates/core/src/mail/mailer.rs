@@ -110,7 +110,8 @@ impl Mailer {
         self.send_waiting_until(now, Instant::now() + WHOLE).await;
     }
 
-    /// Tries a mail once and tells of every step. It is not kept: somebody is watching.
+    /// Tries a mail, once more where the server says that it would take it later, and tells of every step. It is not kept:
+    /// somebody is watching.
     pub async fn test(
         &self,
         message: &Message,
@@ -121,7 +122,15 @@ impl Mailer {
             Ok(encoded) => encoded,
             Err(delivery) => return Ok(delivery),
         };
-        let (mut delivery, error) = self.attempt(&slip.to, &raw, Instant::now() + WHOLE, listener).await;
+        let until = Instant::now() + WHOLE;
+        let (delivery, error) = self.attempt(&slip.to, &raw, until, &mut *listener).await;
+        let refused_for_now = error.as_ref().is_none_or(SmtpError::is_for_now);
+        let (mut delivery, error) = if refused_for_now && !delivery.waiting.is_empty() {
+            log::warn!("the mail server refused for the time being: trying once more");
+            self.attempt_again(delivery, &raw, until, listener).await
+        } else {
+            (delivery, error)
+        };
         delivery.failed.append(&mut delivery.waiting);
         if let Some(error) = error {
             // Whoever watches is told by the error itself.
@@ -172,13 +181,7 @@ impl Mailer {
         let (mut delivery, mut error) = self.attempt(&claim.slip.to, &claim.raw, until, &mut quietly).await;
         let may_pass = error.as_ref().is_none_or(SmtpError::may_pass) && !delivery.waiting.is_empty();
         if may_pass && Instant::now() + PAUSE + STEP < until {
-            tokio::time::sleep(PAUSE).await;
-            let left = addresses(&delivery.waiting);
-            let again = self.attempt(&left, &claim.raw, until, &mut quietly).await;
-            delivery.accepted.extend(again.0.accepted);
-            delivery.failed.extend(again.0.failed);
-            delivery.waiting = again.0.waiting;
-            error = again.1;
+            (delivery, error) = self.attempt_again(delivery, &claim.raw, until, &mut quietly).await;
         }
         self.outbox.settle(&mut claim, addresses(&delivery.waiting));
         if !claim.is_kept() {
@@ -188,6 +191,22 @@ impl Mailer {
         if let Some(error) = &error {
             log::error!("hint: {}", error.hint());
         }
+        (delivery, error)
+    }
+
+    /// Another conversation a little later, for those who still wait: what became of the mail in both.
+    async fn attempt_again(
+        &self,
+        mut delivery: Delivery,
+        raw: &[u8],
+        until: Instant,
+        listener: Listener<'_>,
+    ) -> (Delivery, Option<SmtpError>) {
+        tokio::time::sleep(PAUSE).await;
+        let (again, error) = self.attempt(&addresses(&delivery.waiting), raw, until, listener).await;
+        delivery.accepted.extend(again.accepted);
+        delivery.failed.extend(again.failed);
+        delivery.waiting = again.waiting;
         (delivery, error)
     }
 

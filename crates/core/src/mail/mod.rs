@@ -19,10 +19,11 @@ mod report;
 mod smtp;
 mod thread;
 
+pub use clean::Between;
 pub use kind::Kind;
 pub use mailer::{Delivery, LastMail, Mailer, Undelivered, waiting_mails};
 pub use message::{Attachment, Message};
-pub use parts::{Bar, Check, Fact, State, Step, in_container};
+pub use parts::{Bar, Check, Fact, State, Step, as_superuser, in_container};
 pub use report::{Origin, Report};
 pub use smtp::{Passed, SmtpError, Stage};
 pub use thread::{Place, Thread};

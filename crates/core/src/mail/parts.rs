@@ -169,6 +169,11 @@ impl Step {
         Self::run(says, in_container(command_line))
     }
 
+    /// What a tool is to be run for that has to log in to the database as a superuser, and its command line.
+    pub fn as_superuser(says: impl AsRef<str>, command_line: impl fmt::Display) -> Self {
+        Self::run(says, as_superuser(command_line))
+    }
+
     /// What a command is for, and the command, of one line or several.
     pub fn run(says: impl AsRef<str>, command: impl AsRef<str>) -> Self {
         let command = clean::block(command.as_ref());
@@ -183,6 +188,15 @@ impl Step {
 /// The command line of a tool as a person types it on the host: `docker-compose exec backup cleanup --dry-run`.
 pub fn in_container(command_line: impl fmt::Display) -> String {
     format!("docker-compose exec backup {command_line}")
+}
+
+/// The same with another login to the database, whose password is asked for. `-e` with a name alone hands over the shell's
+/// own value, which then stands in no history and in no list of processes.
+pub fn as_superuser(command_line: impl fmt::Display) -> String {
+    format!(
+        "read -rsp 'password: ' DB_PASSWORD; export DB_PASSWORD\n\
+         docker-compose exec -e DB_USER=postgres -e DB_PASSWORD backup {command_line}"
+    )
 }
 
 /// What the templates know how to draw, in the order in which the report says it.

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use time::OffsetDateTime;
 
-use super::clean::{self, Excerpt, escaped_len as escaped};
+use super::clean::{self, Between, Excerpt, escaped_len as escaped};
 use super::kind::Kind;
 use super::message::Attachment;
 use super::parts::{Bar, Check, DrawnBar, Fact, Section, Step};
@@ -141,6 +141,12 @@ impl Report {
     #[must_use]
     pub fn details(self, title: impl AsRef<str>, bytes: &[u8]) -> Self {
         self.push_output(title.as_ref(), clean::details(bytes))
+    }
+
+    /// The same of a text of which only the two ends were kept.
+    #[must_use]
+    pub fn ends_of_details(self, title: impl AsRef<str>, first: &[u8], between: Between, last: &[u8]) -> Self {
+        self.push_output(title.as_ref(), clean::details_of(first, between, last))
     }
 
     /// A file to go with the mail.

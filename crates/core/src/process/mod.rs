@@ -33,6 +33,7 @@ pub use clock::{now, zone_problem};
 pub use exit::{Exit, Failure, TABLE as EXIT_CODES, chain};
 pub use killed::{Killed, killed};
 pub use lock::{Lock, LockError};
+pub use output::stdout_is_closed;
 pub use progress::Progress;
 pub use signals::{Interrupt, Interrupted, Signal};
 pub use start::{StartError, become_backup_user, environment, settings_are_loaded};

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// How long after a signal the mail about a run may still be on its way: a little less than the run may.
+const TIME_FOR_A_MAIL: Duration = Duration::from_secs(8);
 
 /// A signal that ends a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +36,7 @@ pub struct Interrupted(pub Signal);
 
 /// Tells a job that a signal came.
 #[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<Option<Signal>>);
+pub struct Interrupt(watch::Receiver<Option<(Signal, Instant)>>);
 
 impl Interrupt {
     /// Starts to listen. The first signal counts; later ones change nothing.
@@ -46,7 +50,7 @@ impl Interrupt {
                 _ = interrupt.recv() => Signal::Interrupt,
             };
             log::warn!("{came} received: cleaning up");
-            sender.send_replace(Some(came));
+            sender.send_replace(Some((came, Instant::now())));
             // The channel must stay open for those who still wait on it.
             sender.closed().await;
         });
@@ -55,10 +59,14 @@ impl Interrupt {
 
     /// Waits until a signal came.
     pub async fn came(&self) -> Signal {
+        self.came_at().await.0
+    }
+
+    async fn came_at(&self) -> (Signal, Instant) {
         let mut receiver = self.0.clone();
-        let came = receiver.wait_for(Option::is_some).await.ok().and_then(|signal| *signal);
+        let came = receiver.wait_for(Option::is_some).await.ok().and_then(|came| *came);
         match came {
-            Some(signal) => signal,
+            Some(came) => came,
             // Nobody listens any more: the runtime is on its way down.
             None => std::future::pending().await,
         }
@@ -73,10 +81,20 @@ impl Interrupt {
         }
     }
 
+    /// Sends the mail about a run that has its result. Once a signal came it has some seconds left; then it stays where it is
+    /// kept, for the next tool that runs.
+    pub async fn or_keep(&self, mail: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = mail => {}
+            _ = self.overdue(TIME_FOR_A_MAIL) => log::warn!("the mail is not sent yet: it is kept for the next tool that runs"),
+        }
+    }
+
     /// Waits until a signal came and the time for cleaning up is over.
     pub(super) async fn overdue(&self, limit: Duration) -> Signal {
-        let signal = self.came().await;
-        tokio::time::sleep(limit).await;
+        let (signal, at) = self.came_at().await;
+        tokio::time::sleep_until(at + limit).await;
         signal
     }
 }

@@ -124,7 +124,7 @@ impl Subject {
             return Ok(Announced { facts: footer.dump.clone(), footer: Some(footer) });
         }
         log::info!("reading all of {} once, for what a restore needs", self.address);
-        let progress = Arc::new(Progress::start(("read", "restored")));
+        let progress = Arc::new(Progress::start(("read", "")));
         let whole = read(self.open().await?, None, progress).await?;
         Ok(Announced { facts: whole.facts, footer: whole.footer })
     }

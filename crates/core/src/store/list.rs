@@ -25,7 +25,15 @@ pub struct Object {
     pub modified: Option<OffsetDateTime>,
 }
 
+/// An empty gzip file has twenty bytes: what is smaller is no backup, whatever its key says.
+const SMALLEST_BACKUP: u64 = 20;
+
 impl Object {
+    /// Whether it is too small for a backup: a stub that somebody left under a key of ours, which stands for none.
+    pub fn is_stub(&self) -> bool {
+        self.bytes < SMALLEST_BACKUP
+    }
+
     /// `None`: the listing does not name it, or not its size.
     fn read(listed: aws_sdk_s3::types::Object, encoded: bool) -> Option<Self> {
         let key = listed.key?;

@@ -1,6 +1,6 @@
 //! Which backup a person means: `latest`, a key, an address, a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use time::PrimitiveDateTime;
@@ -8,6 +8,7 @@ use time::PrimitiveDateTime;
 use super::error::Attempt;
 use super::{Object, Store, StoreError, StoreErrorKind};
 use crate::key::{BackupId, Layout, Tier};
+use crate::shell;
 
 /// Where a backup is looked for, as a person typed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,7 +131,9 @@ impl Store {
     async fn exactly(&self, key: &str, layout: &Layout) -> Result<Found, StoreError> {
         let object = self.find(key).await?;
         let missing = || {
-            let reason = "no object stands under this key";
+            let file = Path::new(key).is_file().then(|| shell::word(&format!("./{key}")).into_owned());
+            let file = file.map_or_else(String::new, |file| format!("; the file of this name is {file}"));
+            let reason = format!("no object stands under this key{file}");
             StoreError::new(StoreErrorKind::Missing, to_find(&self.address(key)), reason)
         };
         Ok(Found { object: object.ok_or_else(missing)?, id: layout.parse(key) })

@@ -38,6 +38,8 @@ pub(crate) struct Stored {
     pub(crate) count: usize,
     /// Not counted above.
     pub(crate) from_the_future: usize,
+    /// Not counted either: the newest object under a key of ours that is no backup, if no backup is newer.
+    pub(crate) stub: Option<String>,
     pub(crate) newest: Option<Backup>,
     pub(crate) before: Option<Backup>,
     /// Whether what the last run says it has made is there.
@@ -85,10 +87,12 @@ async fn look_in_store(
     let has_last = last.is_some_and(|last| ours.iter().any(|(_, object)| store.address(&object.key) == last.address));
     let past = ours.partition_point(|(id, _)| id.taken <= now + CLOCK_MAY_JUMP);
     let from_the_future = ours.split_off(past).len();
+    let stub = ours.last().filter(|(_, object)| object.is_stub()).map(|(_, object)| store.address(&object.key));
+    ours.retain(|(_, object)| !object.is_stub());
     let mut latest = ours.iter().rev();
     let (newest, before) = (latest.next(), latest.next());
     let (newest, before) = tokio::join!(of(store, newest), of(store, before));
-    Ok(Stored { count: ours.len(), from_the_future, newest, before, has_last })
+    Ok(Stored { count: ours.len(), from_the_future, stub, newest, before, has_last })
 }
 
 async fn of(store: &Store, backup: Option<&(BackupId, Object)>) -> Option<Backup> {
@@ -130,6 +134,11 @@ pub(crate) fn judge(facts: &Facts, oldest: Duration) -> Finding {
         }
         None => remarks.push(Remark::critical("there is no daily backup", Advice::run("Make one now:", "backup"))),
     }
+    if let Some(stub) = &stored.stub {
+        let fact = format!("the newest object is empty, and no backup: {stub}");
+        let advice = Advice::run("Nothing of ours writes such a one: see who did, and make a backup now:", "backup");
+        remarks.push(Remark::critical(fact, advice));
+    }
     if stored.from_the_future > 0 {
         let fact = format!("{} of the daily backups are from the future and not counted", stored.from_the_future);
         remarks.push(Remark::warning(fact, "A clock is, or was, wrong: see when the store received them."));
@@ -165,10 +174,6 @@ fn of_age(newest: &Backup, age: Duration, oldest: Duration) -> Remark {
 fn of_contents(newest: &Backup, before: Option<&Backup>) -> Vec<Remark> {
     let compare = "See whether data was deleted; if not, keep the backup before this one, and test:";
     let test = || Advice::run(compare, "restore-test latest");
-    if newest.bytes == 0 {
-        let fact = format!("the newest backup is empty: {}", newest.address);
-        return vec![Remark::critical(fact, Advice::run("No backup of ours is: make one now:", "backup"))];
-    }
     let mut remarks = Vec::new();
     if newest.says.is_none() {
         let fact = format!("the newest backup says nothing of what it holds: {}", newest.address);
@@ -246,7 +251,7 @@ mod tests {
 
     fn stored(newest: Option<Backup>) -> Stored {
         let before = Some(backup(datetime!(2025-01-28 02:00), 100 * MIB, 1_000));
-        Stored { count: 2, from_the_future: 0, newest, before, has_last: true }
+        Stored { count: 2, from_the_future: 0, stub: None, newest, before, has_last: true }
     }
 
     fn judged(stored: Stored) -> Finding {
@@ -295,7 +300,7 @@ mod tests {
         let mute = judged(stored(Some(Backup { says: None, ..newest() })));
         assert_eq!(mute.state, State::Warning);
         assert!(mute.fact.starts_with("the newest backup says nothing of what it holds: s3://"), "{}", mute.fact);
-        let empty = judged(stored(Some(Backup { bytes: 0, says: None, ..newest() })));
+        let empty = judged(Stored { stub: Some("s3://bucket/key".into()), ..stored(Some(newest())) });
         assert!(empty.state == State::Critical && empty.fact.contains("is empty"), "{}", empty.fact);
         let future = judged(Stored { from_the_future: 2, ..stored(Some(newest())) });
         assert_eq!(

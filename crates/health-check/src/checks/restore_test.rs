@@ -35,7 +35,7 @@ pub(crate) struct Facts {
 pub(crate) struct Tests {
     /// The last one, and what it wrote down, where that can be read.
     pub(crate) last: Option<(RecordId, Option<TestRecord>)>,
-    /// When the last one that passed was.
+    /// When the last one was that still proves its backup.
     pub(crate) passed: Option<PrimitiveDateTime>,
 }
 
@@ -46,19 +46,18 @@ pub(crate) async fn look(store: &Store, layout: &Layout, journal: &Journal, stat
 
 async fn look_in_store(store: &Store, layout: &Layout) -> Result<Tests, StoreError> {
     let mut last: Option<(RecordId, Object)> = None;
-    let mut passed = None;
+    let mut tests = Vec::new();
     store
         .walk(&layout.prefix().tier_folder(Tier::RecoveryTests), |object| {
             let Claim::Record(record) = layout.claim(&object.key) else { return };
-            if record.outcome == Outcome::Passed {
-                passed = passed.max(Some(record.tested));
-            }
+            tests.push(record);
             if last.as_ref().is_none_or(|(last, _)| *last < record) {
                 last = Some((record, object));
             }
         })
         .await?;
     let Some((id, object)) = last else { return Ok(Tests::default()) };
+    let passed = RecordId::proofs(tests).map(|proof| proof.tested).max();
     let document = store.read_range(&object.key, 0, object.bytes.min(TestRecord::LARGEST)).await;
     let document = document.inspect_err(|error| log::debug!("{error}")).ok();
     Ok(Tests { last: Some((id, document.and_then(|document| TestRecord::parse(&document).ok()))), passed })

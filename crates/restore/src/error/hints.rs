@@ -48,9 +48,9 @@ const HINTS: &[(&str, &str)] = &[
     ("Only roles with", SUPERUSER),
 ];
 
-/// How to do what a role that may only read cannot.
-pub(super) const SUPERUSER: &str = "Log in as a superuser for this (with the official image: POSTGRES_USER). In the shell that you restore \
-     from (docker-compose exec backup bash): export DB_USER=postgres; read -rsp 'password: ' DB_PASSWORD; export DB_PASSWORD";
+pub(super) const SUPERUSER: &str = "Log in as a superuser for this command alone (with the official image: POSTGRES_USER). On the host: read -rsp \
+     'password: ' DB_PASSWORD; export DB_PASSWORD; docker-compose exec -e DB_USER=postgres -e DB_PASSWORD backup restore run ... \
+     In the container: the same read and export, and DB_USER=postgres restore run ...";
 
 const LOST: &str = "The connection to the database server broke off: its own log says why (a restart, no memory). All that was restored is \
      undone with it; run again.";

@@ -4,9 +4,6 @@ use backup_core::key::DatabaseName;
 use time::PrimitiveDateTime;
 use time::macros::format_description;
 
-/// PostgreSQL cuts names at this many bytes (`NAMEDATALEN`).
-const LONGEST_NAME: usize = 63;
-
 /// What stands between the name of the target and the instant.
 const RESTORING: &str = "restoring";
 const BEFORE: &str = "before";
@@ -27,13 +24,7 @@ impl Names {
     pub(super) fn new(target: &DatabaseName, at: PrimitiveDateTime) -> Self {
         let form = format_description!("[year][month][day]_[hour][minute][second]");
         let stamp = at.format(form).unwrap_or_default();
-        let named = |word: &str| {
-            let tail = format!("_{word}_{stamp}");
-            // The name of the target is a valid one, and stays so when it is cut and gets plain letters behind it.
-            format!("{}{tail}", stem(target.as_str(), tail.len()))
-                .parse()
-                .unwrap_or_else(|error| unreachable!("{error}"))
-        };
+        let named = |word: &str| target.with_tail(&format!("_{word}_{stamp}"));
         Self { target: target.clone(), fresh: named(RESTORING), before: named(BEFORE) }
     }
 
@@ -44,28 +35,15 @@ impl Names {
     }
 
     fn stands_beside(&self, name: &str) -> bool {
-        let Some((head, stamp)) = name.len().checked_sub(STAMP_BYTES).and_then(|at| name.split_at_checked(at)) else {
+        let Some((_, stamp)) = name.len().checked_sub(STAMP_BYTES).and_then(|at| name.split_at_checked(at)) else {
             return false;
         };
         let digits = |text: &str, count: usize| text.len() == count && text.bytes().all(|byte| byte.is_ascii_digit());
         let is_stamp = stamp.strip_prefix('_').and_then(|stamp| stamp.split_once('_'));
         let is_stamp = is_stamp.is_some_and(|(date, time)| digits(date, 8) && digits(time, 6));
-        is_stamp
-            && [RESTORING, BEFORE].iter().any(|word| {
-                let tail = 1 + word.len() + STAMP_BYTES;
-                head.strip_suffix(word).and_then(|head| head.strip_suffix('_'))
-                    == Some(stem(self.target.as_str(), tail))
-            })
+        let named = |word: &&str| self.target.with_tail(&format!("_{word}{stamp}")).as_str() == name;
+        is_stamp && [RESTORING, BEFORE].iter().any(named)
     }
-}
-
-/// As much of the name as leaves room for so many bytes.
-fn stem(name: &str, tail: usize) -> &str {
-    let mut end = name.len().min(LONGEST_NAME - tail);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    &name[..end]
 }
 
 #[cfg(test)]
@@ -81,7 +59,9 @@ mod tests {
         for name in ["shop".to_owned(), "ж".repeat(31), "x".repeat(63), "a \"b\"'c\\".to_owned()] {
             let names = Names::new(&name.parse().unwrap(), AT);
             for beside in [&names.fresh, &names.before] {
-                assert!(beside.as_str().len() <= LONGEST_NAME && beside.as_str().ends_with("_20250129_020304"));
+                assert!(
+                    beside.as_str().parse::<DatabaseName>().is_ok() && beside.as_str().ends_with("_20250129_020304")
+                );
                 assert_ne!(beside, &names.target);
             }
             assert_ne!(names.fresh, names.before);

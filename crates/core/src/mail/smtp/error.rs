@@ -137,6 +137,11 @@ impl SmtpError {
         matches!(self, Self::Refused { permanent: false, .. } | Self::Broken { .. })
     }
 
+    /// Whether the server said that it would take it later: a 4xx reply.
+    pub(in crate::mail) fn is_for_now(&self) -> bool {
+        matches!(self, Self::Refused { permanent: false, .. })
+    }
+
     /// Whether it came after the server had let us in: another mail may fare better.
     pub(in crate::mail) fn is_about_the_mail(&self) -> bool {
         matches!(self.stage(), Stage::Sender | Stage::Recipient | Stage::Accept)
@@ -151,6 +156,11 @@ impl SmtpError {
     /// What to check, as full sentences.
     pub fn hint(&self) -> String {
         let text = match self.stage() {
+            // A login is refused for the time being where the account is locked or somebody else's server is down.
+            Stage::Sender | Stage::Recipient | Stage::Accept if self.is_for_now() => {
+                "The server may take it later: many let those whom they do not know wait for some minutes (greylisting). If it \
+                 goes on for hours, its reply says why."
+            }
             Stage::LookUp => "Check MAIL_SMTP_SERVER for typing mistakes, and that the container can resolve names.",
             Stage::Connect => {
                 "Check MAIL_SMTP_SERVER and MAIL_SMTP_PORT, and that no firewall blocks the port: many networks block 25, \

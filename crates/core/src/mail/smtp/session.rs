@@ -70,8 +70,11 @@ async fn open(settings: &Mail, patience: Patience, listener: Listener<'_>) -> Re
     let mut pass = |stage, found: String| listener(Passed { stage, found: clean::line(&found, 300) });
 
     let addresses = patience.wait(Stage::LookUp, look_up(settings)).await?;
-    let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
-    pass(Stage::LookUp, format!("{server} is {}", shown.join(", ")));
+    // That an address is itself tells nobody anything.
+    if server.parse::<IpAddr>().is_err() {
+        let shown: Vec<String> = addresses.iter().map(|address| address.ip().to_string()).collect();
+        pass(Stage::LookUp, format!("{server} is {}", shown.join(", ")));
+    }
 
     let mut tcp = patience.wait(Stage::Connect, connect(settings, &addresses)).await?;
     if let Ok(peer) = tcp.peer_addr() {

@@ -25,6 +25,7 @@ use crate::child::{Child, Confinement, Seal};
 use crate::footer::Role;
 use crate::key::DatabaseName;
 use crate::settings::Database;
+use crate::shell;
 use crate::sql::{identifier, literal};
 use directory::Directory;
 
@@ -182,7 +183,9 @@ impl Scratch {
     pub async fn keep(mut self) -> String {
         self.postgres.stop_by(Signal::SIGINT).await;
         let data = self.directory.keep().join("data");
-        format!("{} -D {} -k {} -h ''", self.programs.postgres.path.display(), data.display(), data.display())
+        let [program, data] = [&self.programs.postgres.path, &data].map(|path| path.display().to_string());
+        let (program, data) = (shell::word(&program), shell::word(&data));
+        format!("{program} -D {data} -k {data} -h ''")
     }
 }
 
