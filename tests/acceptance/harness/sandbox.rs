@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
 
 use acceptance::lifeline::write_executable;
 use acceptance::sandbox::Sandbox;
@@ -79,6 +81,12 @@ fn what_is_left_behind_is_found() {
     // A child that does not even have the tool's environment.
     sandbox.shim("pg_dump", "#!/bin/sh\nread line </proc/sys/kernel/hostname; while :; do /bin/sleep 1; done\n");
     sandbox.command("sandbox-litter").run().succeeds();
+    // Its parent has not waited until it runs.
+    let runs = (0..1000).any(|_| {
+        sleep(Duration::from_millis(10));
+        sandbox.processes().iter().any(|process| process.contains("pg_dump"))
+    });
+    assert!(runs, "{:?}", sandbox.processes());
     assert!(complaint(|| sandbox.assert_no_litter()).contains("pg_dump"));
     for process in sandbox.processes() {
         let pid = process.split(' ').next().unwrap();
