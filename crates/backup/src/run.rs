@@ -309,7 +309,7 @@ impl Ended {
                 Finish::new(Exit::Done, None, document).with_nothing_done()
             }
             Self::DryRun { addresses } => {
-                log::info!("all is well for a backup, which would be written there; nothing was written");
+                log::info!("all is well, and nothing was written; a backup would be written to:");
                 let line = addresses.join("\n");
                 Finish::new(Exit::Done, Some(line), json!({ "dry_run": true, "would_write": addresses }))
             }

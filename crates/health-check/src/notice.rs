@@ -45,7 +45,8 @@ pub(crate) async fn tell(settings: &Settings, context: &Context, findings: &[Fin
             }
             let (before, open) = (watch.known.open.as_ref(), known.open.as_ref());
             let letter = Letter { settings, context, findings, before, open, memory };
-            mailer.send(&letter.write(say).render(), now()).await;
+            let message = letter.write(say).render();
+            context.interrupt.or_keep(async { drop(mailer.send(&message, now()).await) }).await;
         }
         None => log::debug!("nothing is to be told"),
     }

@@ -25,7 +25,7 @@ fn a_wrong_password() {
     let mut sandbox = shop();
     sandbox.env("DB_PASSWORD", &canary("wrong"));
     let outcome = sandbox.command("backup").run().ends_within(Duration::from_secs(30)).never_says("trying again");
-    Failed { cause: "password authentication failed", hint: "Check DB_USER and DB_PASSWORD." }.check(&sandbox, outcome);
+    Failed { cause: "password authentication failed", hint: "Check DB_USER and DB_PASSWORD" }.check(&sandbox, outcome);
     assert_nothing_written(&sandbox);
 }
 
@@ -51,7 +51,7 @@ fn a_role_that_is_not_there() {
     let mut sandbox = shop();
     sandbox.env("DB_USER", "nobody knows");
     let cause = "password authentication failed for user \"nobody knows\"";
-    Failed { cause, hint: "Check DB_USER and DB_PASSWORD." }.check(&sandbox, sandbox.command("backup").run());
+    Failed { cause, hint: "Check DB_USER and DB_PASSWORD" }.check(&sandbox, sandbox.command("backup").run());
 }
 
 #[test]

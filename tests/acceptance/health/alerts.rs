@@ -1,7 +1,10 @@
 //! Who is told, when, and how the mails of one fault hang together.
 
+use std::time::Duration;
+
 use acceptance::mail::Act;
 use acceptance::sandbox::Running;
+use nix::sys::signal::Signal;
 use time::format_description::well_known::Rfc3339;
 
 use super::*;
@@ -19,6 +22,23 @@ fn let_hours_pass(sandbox: &Sandbox, hours: i64) {
         state[member] = (then - time::Duration::hours(hours)).format(&Rfc3339).unwrap().into();
     }
     sandbox.write("state/health-alert.json", &state.to_string());
+}
+
+#[test]
+fn an_alert_that_a_signal_keeps_from_being_sent_comes_once() {
+    let sandbox = healthy_alone();
+    health(&sandbox).run().succeeds();
+    sandbox.database().cluster().stop_immediate();
+    sandbox.mail().once("MAIL", Act::Stall);
+    let mut running = health(&sandbox).spawn();
+    running.wait_until("a mail", |_| sandbox.mail().transcript().iter().any(|line| line.starts_with("MAIL")));
+    running.signal(Signal::SIGTERM);
+    running.wait().exits(1).ends_within(Duration::from_mins(1)).says("kept for the next tool that runs");
+    assert_eq!(letters(&sandbox).len(), 0);
+    for _ in 0..2 {
+        health(&sandbox).run().exits(1);
+    }
+    assert_eq!(letters(&sandbox).len(), 1);
 }
 
 #[test]

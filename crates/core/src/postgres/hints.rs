@@ -2,7 +2,10 @@
 
 /// Words of libpq, `psql` and `pg_dump` (which we run in English), and what a person can do. The first that fits counts.
 const HINTS: &[(&str, &str)] = &[
-    ("password authentication failed", "Check DB_USER and DB_PASSWORD."),
+    (
+        "password authentication failed",
+        "Check DB_USER and DB_PASSWORD: in .env, one with a $, a # or a blank in it stands within single quotes.",
+    ),
     ("no password supplied", "Set DB_PASSWORD, or DB_PASSWORD_FILE."),
     ("pg_hba.conf", "The server's pg_hba.conf does not let this role in from here."),
     (
