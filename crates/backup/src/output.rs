@@ -36,10 +36,12 @@ impl Sink<'_> {
     /// A file, which appears under its name only when it is whole, and only where nothing stands; `-` is stdout.
     pub(crate) fn output(path: &Path) -> Result<Self, Error> {
         if path.as_os_str() == "-" {
-            return match () {
-                () if std::io::stdout().is_terminal() => Err(Error::StdoutIsTerminal),
-                () if stdout_is_closed() => Err(Error::StdoutNotOpen),
-                () => Ok(Self::Stdout(tokio::io::stdout())),
+            return if std::io::stdout().is_terminal() {
+                Err(Error::StdoutIsTerminal)
+            } else if stdout_is_closed() {
+                Err(Error::StdoutNotOpen)
+            } else {
+                Ok(Self::Stdout(tokio::io::stdout()))
             };
         }
         let failed = |source| Error::Output { path: path.to_owned(), source };
